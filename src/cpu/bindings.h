@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "tensor/backend.h"
+
+namespace bantam::cpu {
+
+// A graph node that asks for a kernel: types and largest extents, no data yet.
+struct BindRequest {
+  const Attributes& attributes;
+  std::span<const TensorView> inputs;
+  std::span<const TensorView> outputs;
+  int threads;
+
+  [[nodiscard]] DType in(size_t i) const { return inputs[i].dtype; }
+  [[nodiscard]] DType out(size_t i) const { return outputs[i].dtype; }
+};
+
+// How one op is bound to the kernels of a family; nothing if these types have no kernel.
+struct OpBinding {
+  std::string_view op;
+  std::optional<BoundKernel> (*bind)(const BindRequest&);
+};
+
+// One list per kernel family, each in its folder's bind.cpp. backend.cpp joins them.
+std::span<const OpBinding> attention_bindings();
+std::span<const OpBinding> elementwise_bindings();
+std::span<const OpBinding> embedding_bindings();
+std::span<const OpBinding> loss_bindings();
+std::span<const OpBinding> matmul_bindings();
+std::span<const OpBinding> norm_bindings();
+std::span<const OpBinding> optimiser_bindings();
+std::span<const OpBinding> quant_bindings();
+std::span<const OpBinding> reduce_bindings();
+std::span<const OpBinding> rope_bindings();
+std::span<const OpBinding> softmax_bindings();
+
+}  // namespace bantam::cpu

@@ -1,0 +1,91 @@
+#pragma once
+
+// Building blocks for model files and passes: one function per op. Shapes in the notation of
+// docs/notation.md; N is any number of rows. Row-major, innermost extent last. Unless an output type
+// is given, results have the type of the first input.
+
+#include <span>
+#include <vector>
+
+#include "graph/graph.h"
+
+namespace bantam::ops {
+
+// --- shape ---------------------------------------------------------------------------------
+Value reshape(Graph& g, Value x, const SymShape& shape);      // a view
+Value transpose(Graph& g, Value x, int axis_a, int axis_b);   // copies
+Value cast(Graph& g, Value x, DType dtype);                   // f32 <-> bf16; itself if equal
+
+// --- elementwise: b has a's shape, or a's trailing extents (a bias), or one element ----------
+Value add(Graph& g, Value a, Value b);
+Value sub(Graph& g, Value a, Value b);
+Value mul(Graph& g, Value a, Value b);
+Value scale(Graph& g, Value x, double factor);
+Value shift(Graph& g, Value x, double amount);                // x + amount
+Value exp(Graph& g, Value x);
+Value log(Graph& g, Value x);
+Value rsqrt(Graph& g, Value x);
+Value reciprocal(Graph& g, Value x);
+Value silu(Graph& g, Value x);
+Value sigmoid(Graph& g, Value x);
+// Zeroes elements with probability p and scales the rest by 1 / (1 - p). The mask is a function of
+// (seed, salt, element index); seed: i32 [1].
+Value dropout(Graph& g, Value x, Value seed, double p, int64_t salt);
+
+// --- reductions and broadcasts (f32 results) -----------------------------------------------------
+Value row_sum(Graph& g, Value x);                             // [..., C] -> [..., 1]
+Value column_sum(Graph& g, Value x, int trailing = 1);        // [..., C] -> [C] (trailing extents kept)
+Value sum(Graph& g, Value x);                                 // [...] -> [1]
+Value mul_rows(Graph& g, Value x, Value r);                   // [..., C] * [..., 1]
+Value add_rows(Graph& g, Value x, Value r);                   // [..., C] + [..., 1]
+Value broadcast_rows(Graph& g, Value r, Extent columns);      // [..., 1] -> [..., C]
+
+// --- matrix products ---------------------------------------------------------------------------
+// y = x W^T. x: [..., K]; w: [N, K] in any dtype. f32 x gives f32; bf16 x with bf16 w gives `out`.
+Value linear(Graph& g, Value x, Value w, DType out = DType::f32);
+// General 2-D product of f32 or bf16 matrices: a [M, K] ([K, M] if ta), b [K, N] ([N, K] if tb).
+Value matmul(Graph& g, Value a, Value b, bool ta, bool tb, DType out = DType::f32);
+// Batched: a [B, M, K], b [B / group, K, N] (or [.., N, K] if tb), f32.
+Value batch_matmul(Graph& g, Value a, Value b, bool ta, bool tb);
+// Several projections of one input in one step: activations are read and quantised once.
+std::vector<Value> linear_group(Graph& g, Value x, std::span<const Value> weights);
+// x [..., K] f32 -> q8a, once per row (tensor/blocks.h).
+Value quantize(Graph& g, Value x);
+
+// --- fused blocks of neural networks ---------------------------------------------------------------
+Value rms_norm(Graph& g, Value x, Value weight, double eps, DType out = DType::f32);
+Value softmax(Graph& g, Value x);                             // over the innermost extent
+Value swiglu(Graph& g, Value gate, Value up);                 // silu(gate) * up
+
+enum class RopePairs { interleaved, halves };                 // (2i, 2i+1) or (i, i + D/2)
+// Rotary position embedding (Su et al. 2021). x: [N, H, D], positions: i32 [N].
+Value rope(Graph& g, Value x, Value positions, double theta, RopePairs pairs, int64_t rotary_dims,
+           bool inverse = false);
+
+// Grouped-query attention with online softmax. q: [N, H, D]; k, v: [S, C, K, D]; row n belongs to
+// sequence sequences[n] and sees cells 0..positions[n] of it if causal, all C if not. -> [N, H, D].
+Value attention(Graph& g, Value q, Value k, Value v, Value sequences, Value positions, double scale,
+                bool causal = true);
+// Writes row n of x [N, K, D] to cell (sequences[n], positions[n]) of a cache [S, C, K, D] and
+// returns the cache after the write.
+Value cache_write(Graph& g, Value cache, Value x, Value sequences, Value positions);
+
+Value embedding(Graph& g, Value table, Value ids, DType out = DType::f32);  // [V, C], [N] -> [N, C]
+
+// --- losses, one f32 value per row; rows whose target is < 0 count nothing ---------------------------
+Value cross_entropy(Graph& g, Value logits, Value targets);   // [N, V], i32 [N] -> [N]
+enum class Divergence { forward_kl, reverse_kl, jensen_shannon };
+// Between softmax(teacher / T) and softmax(student / T), times T^2 (Hinton et al. 2015).
+Value divergence(Graph& g, Value student, Value teacher, Value targets, double temperature,
+                 Divergence kind);
+
+// --- updates of states -----------------------------------------------------------------------------
+Value accumulate(Graph& g, Value state, Value x);             // state += x
+// AdamW (Loshchilov & Hutter 2019) on f32 states. `hyper`: f32 [8] = learning rate, beta1, beta2,
+// eps, bias correction 1 - beta1^t, 1 - beta2^t, gradient factor (clipping, accumulation), unused.
+// Weight decay is an attribute: 0 for norms and biases.
+Value adamw(Graph& g, Value parameter, Value m, Value v, Value gradient, Value hyper,
+            double weight_decay);
+Value sum_squares(Graph& g, Value x);                         // -> [1], fixed order
+
+}  // namespace bantam::ops

@@ -1,0 +1,24 @@
+#pragma once
+
+#include "graph/graph.h"
+
+namespace bantam {
+
+// Each pass returns an equivalent graph with the same leaves and outputs (by name).
+Graph eliminate_dead_code(const Graph& g);
+Graph eliminate_common_subexpressions(const Graph& g);
+Graph fold_constants(const Graph& g);
+// Projections that read the same value (q/k/v, gate/up) become one `linear_group` step.
+Graph fuse_projections(const Graph& g);
+// linear(x, quantised W) -> linear(quantize(x), W): after CSE activations are quantised once a row.
+Graph quantize_activations(const Graph& g);
+// Fused ops that have a fallback are written out in plain ops (all, or those the filter names).
+Graph expand_fallbacks(const Graph& g, bool (*expand)(const Op&));
+// Activation checkpointing (Chen et al. 2016): backward nodes that need values from inside a segment
+// get them from a recomputation placed just before, so only the segments' inputs stay alive.
+Graph checkpoint_activations(const Graph& g);
+
+// The passes that every graph goes through before planning.
+Graph optimize(const Graph& g, bool training);
+
+}  // namespace bantam

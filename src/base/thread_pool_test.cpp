@@ -1,0 +1,68 @@
+#include "base/thread_pool.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+namespace bantam {
+namespace {
+
+TEST(ThreadPool, CoversEveryIndexOnceForAnySizeAndGrain) {
+  for (const int threads : {1, 2, 3, 7}) {
+    ThreadPool pool(threads);
+    EXPECT_EQ(pool.size(), threads);
+    for (const int64_t count : {0, 1, 2, 63, 64, 65, 1000}) {
+      for (const int64_t grain : {1, 7, 64, 2000}) {
+        std::vector<int> seen(static_cast<size_t>(count));
+        std::atomic<bool> in_contract{true};
+        pool.parallel_for(count, grain, [&](int64_t begin, int64_t end, int worker) {
+          if (begin % grain != 0 || end - begin > grain || end <= begin || worker < 0 ||
+              worker >= threads) {
+            in_contract = false;
+          }
+          for (int64_t i = begin; i < end; ++i) ++seen[static_cast<size_t>(i)];
+        });
+        EXPECT_TRUE(in_contract);
+        for (const int n : seen) ASSERT_EQ(n, 1);
+      }
+    }
+  }
+}
+
+TEST(ThreadPool, ManyShortLoopsInARowSeeEachOthersResults) {
+  ThreadPool pool(3);
+  std::vector<int64_t> values(32, 0);
+  for (int round = 0; round < 2000; ++round) {
+    pool.parallel_for(32, 1, [&](int64_t begin, int64_t, int) {
+      const auto i = static_cast<size_t>(begin);
+      values[i] += round;
+    });
+    if (round == 1000) std::this_thread::sleep_for(std::chrono::milliseconds(2));  // all asleep
+  }
+  for (const int64_t v : values) EXPECT_EQ(v, 2000 * 1999 / 2);
+}
+
+TEST(ThreadPool, ExceptionsReachTheCallerAndThePoolLivesOn) {
+  ThreadPool pool(4);
+  for (int round = 0; round < 20; ++round) {
+    EXPECT_THROW(pool.parallel_for(100, 1,
+                                   [](int64_t begin, int64_t, int) {
+                                     if (begin % 10 == 3) throw std::runtime_error("thrown");
+                                   }),
+                 std::runtime_error);
+    std::atomic<int> calls{0};
+    pool.parallel_for(10, 1, [&](int64_t, int64_t, int) { ++calls; });
+    EXPECT_EQ(calls, 10);
+  }
+}
+
+TEST(ThreadPool, DefaultSizeIsAtLeastOne) {
+  const ThreadPool pool;
+  EXPECT_GE(pool.size(), 1);
+}
+
+}  // namespace
+}  // namespace bantam

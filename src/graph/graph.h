@@ -28,7 +28,9 @@ struct Extent {
   }
   bool operator==(const Extent&) const = default;
 };
-inline Extent operator*(Extent e, int64_t f) { return {e.factor * f, e.symbol}; }
+inline Extent operator*(Extent e, int64_t f) {
+  return {e.factor * f, e.symbol};
+}
 
 // A shape of extents, row-major, innermost last.
 class SymShape {
@@ -38,8 +40,12 @@ class SymShape {
   SymShape(const Shape& shape);  // NOLINT: constants are extents
 
   [[nodiscard]] int rank() const { return rank_; }
-  const Extent& operator[](int axis) const { return extents_[static_cast<size_t>(axis < 0 ? axis + rank_ : axis)]; }
-  Extent& operator[](int axis) { return extents_[static_cast<size_t>(axis < 0 ? axis + rank_ : axis)]; }
+  const Extent& operator[](int axis) const {
+    return extents_[static_cast<size_t>(axis < 0 ? axis + rank_ : axis)];
+  }
+  Extent& operator[](int axis) {
+    return extents_[static_cast<size_t>(axis < 0 ? axis + rank_ : axis)];
+  }
   void push_back(Extent e);
   // Product of all extents, and of all but the innermost; at most one may be symbolic.
   [[nodiscard]] Extent elements() const;
@@ -73,9 +79,9 @@ struct Node {
   Attributes attributes;
   std::vector<Value> inputs;
   std::vector<Type> outputs;
-  std::string name;        // of inputs, weights, states and named values; else empty
-  int segment = -1;        // unit of activation checkpointing, -1: none
-  bool backward = false;   // made by gradient()
+  std::string name;       // of inputs, weights, states and named values; else empty
+  int segment = -1;       // unit of activation checkpointing, -1: none
+  bool backward = false;  // made by gradient()
 };
 
 // A single-assignment graph of tensor operations. Nodes are stored in an order in which each comes

@@ -27,7 +27,7 @@ struct InferContext {
 struct GradientContext {
   Graph& graph;
   const Node& node;
-  std::span<const Value> outputs;           // the node's own outputs
+  std::span<const Value> outputs;  // the node's own outputs
   std::span<const Value> output_gradients;
   // Which inputs need a gradient; rules may skip work for the others.
   std::span<const bool> wanted;

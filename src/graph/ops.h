@@ -1,8 +1,8 @@
 #pragma once
 
 // Building blocks for model files and passes: one function per op. Shapes in the notation of
-// docs/notation.md; N is any number of rows. Row-major, innermost extent last. Unless an output type
-// is given, results have the type of the first input.
+// docs/notation.md; N is any number of rows. Row-major, innermost extent last. Unless an output
+// type is given, results have the type of the first input.
 
 #include <span>
 #include <vector>
@@ -12,16 +12,16 @@
 namespace bantam::ops {
 
 // --- shape ---------------------------------------------------------------------------------
-Value reshape(Graph& g, Value x, const SymShape& shape);      // a view
-Value transpose(Graph& g, Value x, int axis_a, int axis_b);   // copies
-Value cast(Graph& g, Value x, DType dtype);                   // f32 <-> bf16; itself if equal
+Value reshape(Graph& g, Value x, const SymShape& shape);     // a view
+Value transpose(Graph& g, Value x, int axis_a, int axis_b);  // copies
+Value cast(Graph& g, Value x, DType dtype);                  // f32 <-> bf16; itself if equal
 
 // --- elementwise: b has a's shape, or a's trailing extents (a bias), or one element ----------
 Value add(Graph& g, Value a, Value b);
 Value sub(Graph& g, Value a, Value b);
 Value mul(Graph& g, Value a, Value b);
 Value scale(Graph& g, Value x, double factor);
-Value shift(Graph& g, Value x, double amount);                // x + amount
+Value shift(Graph& g, Value x, double amount);  // x + amount
 Value exp(Graph& g, Value x);
 Value log(Graph& g, Value x);
 Value rsqrt(Graph& g, Value x);
@@ -33,12 +33,12 @@ Value sigmoid(Graph& g, Value x);
 Value dropout(Graph& g, Value x, Value seed, double p, int64_t salt);
 
 // --- reductions and broadcasts (f32 results) -----------------------------------------------------
-Value row_sum(Graph& g, Value x);                             // [..., C] -> [..., 1]
-Value column_sum(Graph& g, Value x, int trailing = 1);        // [..., C] -> [C] (trailing extents kept)
-Value sum(Graph& g, Value x);                                 // [...] -> [1]
-Value mul_rows(Graph& g, Value x, Value r);                   // [..., C] * [..., 1]
-Value add_rows(Graph& g, Value x, Value r);                   // [..., C] + [..., 1]
-Value broadcast_rows(Graph& g, Value r, Extent columns);      // [..., 1] -> [..., C]
+Value row_sum(Graph& g, Value x);                         // [..., C] -> [..., 1]
+Value column_sum(Graph& g, Value x, int trailing = 1);    // [..., C] -> [C] (trailing extents kept)
+Value sum(Graph& g, Value x);                             // [...] -> [1]
+Value mul_rows(Graph& g, Value x, Value r);               // [..., C] * [..., 1]
+Value add_rows(Graph& g, Value x, Value r);               // [..., C] + [..., 1]
+Value broadcast_rows(Graph& g, Value r, Extent columns);  // [..., 1] -> [..., C]
 
 // --- matrix products ---------------------------------------------------------------------------
 // y = x W^T. x: [..., K]; w: [N, K] in any dtype. f32 x gives f32; bf16 x with bf16 w gives `out`.
@@ -52,12 +52,13 @@ std::vector<Value> linear_group(Graph& g, Value x, std::span<const Value> weight
 // x [..., K] f32 -> q8a, once per row (tensor/blocks.h).
 Value quantize(Graph& g, Value x);
 
-// --- fused blocks of neural networks ---------------------------------------------------------------
+// --- fused blocks of neural networks
+// ---------------------------------------------------------------
 Value rms_norm(Graph& g, Value x, Value weight, double eps, DType out = DType::f32);
-Value softmax(Graph& g, Value x);                             // over the innermost extent
-Value swiglu(Graph& g, Value gate, Value up);                 // silu(gate) * up
+Value softmax(Graph& g, Value x);              // over the innermost extent
+Value swiglu(Graph& g, Value gate, Value up);  // silu(gate) * up
 
-enum class RopePairs { interleaved, halves };                 // (2i, 2i+1) or (i, i + D/2)
+enum class RopePairs { interleaved, halves };  // (2i, 2i+1) or (i, i + D/2)
 // Rotary position embedding (Su et al. 2021). x: [N, H, D], positions: i32 [N].
 Value rope(Graph& g, Value x, Value positions, double theta, RopePairs pairs, int64_t rotary_dims,
            bool inverse = false);
@@ -72,20 +73,22 @@ Value cache_write(Graph& g, Value cache, Value x, Value sequences, Value positio
 
 Value embedding(Graph& g, Value table, Value ids, DType out = DType::f32);  // [V, C], [N] -> [N, C]
 
-// --- losses, one f32 value per row; rows whose target is < 0 count nothing ---------------------------
-Value cross_entropy(Graph& g, Value logits, Value targets);   // [N, V], i32 [N] -> [N]
+// --- losses, one f32 value per row; rows whose target is < 0 count nothing
+// ---------------------------
+Value cross_entropy(Graph& g, Value logits, Value targets);  // [N, V], i32 [N] -> [N]
 enum class Divergence { forward_kl, reverse_kl, jensen_shannon };
 // Between softmax(teacher / T) and softmax(student / T), times T^2 (Hinton et al. 2015).
 Value divergence(Graph& g, Value student, Value teacher, Value targets, double temperature,
                  Divergence kind);
 
-// --- updates of states -----------------------------------------------------------------------------
-Value accumulate(Graph& g, Value state, Value x);             // state += x
+// --- updates of states
+// -----------------------------------------------------------------------------
+Value accumulate(Graph& g, Value state, Value x);  // state += x
 // AdamW (Loshchilov & Hutter 2019) on f32 states. `hyper`: f32 [8] = learning rate, beta1, beta2,
 // eps, bias correction 1 - beta1^t, 1 - beta2^t, gradient factor (clipping, accumulation), unused.
 // Weight decay is an attribute: 0 for norms and biases.
 Value adamw(Graph& g, Value parameter, Value m, Value v, Value gradient, Value hyper,
             double weight_decay);
-Value sum_squares(Graph& g, Value x);                         // -> [1], fixed order
+Value sum_squares(Graph& g, Value x);  // -> [1], fixed order
 
 }  // namespace bantam::ops

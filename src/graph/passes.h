@@ -14,11 +14,13 @@ Graph fuse_projections(const Graph& g);
 Graph quantize_activations(const Graph& g);
 // Fused ops that have a fallback are written out in plain ops (all, or those the filter names).
 Graph expand_fallbacks(const Graph& g, bool (*expand)(const Op&));
-// Activation checkpointing (Chen et al. 2016): backward nodes that need values from inside a segment
-// get them from a recomputation placed just before, so only the segments' inputs stay alive.
+// Activation checkpointing (Chen et al. 2016): backward nodes that need values from inside a
+// segment get them from a recomputation placed just before, so only the segments' inputs stay
+// alive.
 Graph checkpoint_activations(const Graph& g);
 
-// The passes that every graph goes through before planning.
+// The passes that every graph goes through before planning. Inference also fuses projections and
+// quantises activations; training keeps projections apart for their gradients.
 Graph optimize(const Graph& g, bool training);
 
 }  // namespace bantam

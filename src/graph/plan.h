@@ -15,17 +15,18 @@ namespace bantam {
 
 class ThreadPool;
 
-// The ordered steps of a graph with every intermediate buffer placed in one arena, for extents up to
-// `limits`. Deterministic: the same graph, limits and thread count give the same offsets.
+// The ordered steps of a graph with every intermediate buffer placed in one arena, for extents up
+// to `limits`. Deterministic: the same graph, limits and thread count give the same offsets.
 class Plan {
  public:
-  // `limits[s]` is the largest value of symbol s. Throws ErrorKind::model if the back end lacks an op.
+  // `limits[s]` is the largest value of symbol s. Throws ErrorKind::model if the back end lacks an
+  // op.
   Plan(Graph graph, const Backend& backend, std::vector<int64_t> limits, int threads);
 
-  struct Slot {                 // where a value lives
+  struct Slot {  // where a value lives
     enum Kind { external, arena } kind = arena;
-    int64_t offset = 0;         // arena
-    int32_t leaf = -1;          // external: the leaf node
+    int64_t offset = 0;  // arena
+    int32_t leaf = -1;   // external: the leaf node
   };
   struct Step {
     int32_t node;
@@ -52,8 +53,8 @@ class Plan {
   int64_t arena_bytes_ = 0;
 };
 
-// Runs a plan. Leaves are bound by name once (weights, states) or before each run (inputs). Does not
-// allocate while running.
+// Runs a plan. Leaves are bound by name once (weights, states) or before each run (inputs). Does
+// not allocate while running.
 //   Executor ex(plan, pool);
 //   ex.bind("w", weight.view());
 //   ex.bind("x", input.view());
@@ -70,7 +71,7 @@ class Executor {
   [[nodiscard]] const Plan& plan() const { return *plan_; }
   // The view must have the leaf's dtype and, at each run, its bound shape.
   void bind(std::string_view leaf, const TensorView& view);
-  [[nodiscard]] bool is_bound(std::string_view leaf) const;
+  [[nodiscard]] bool has_leaf(std::string_view leaf) const;
   void set_extent(std::string_view symbol, int64_t value);
   // Throws ErrorKind::internal if a leaf is unbound or an extent exceeds the plan's limit.
   void run();

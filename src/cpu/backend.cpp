@@ -1,0 +1,33 @@
+#include "cpu/backend.h"
+
+#include "cpu/bindings.h"
+
+namespace bantam {
+
+std::optional<BoundKernel> CpuBackend::bind(std::string_view op, const Attributes& attributes,
+                                            std::span<const TensorView> inputs,
+                                            std::span<const TensorView> outputs,
+                                            int threads) const {
+  using Family = std::span<const cpu::OpBinding> (*)();
+  static constexpr Family kFamilies[] = {
+      cpu::attention_bindings, cpu::elementwise_bindings, cpu::embedding_bindings,
+      cpu::loss_bindings,      cpu::matmul_bindings,      cpu::norm_bindings,
+      cpu::optimiser_bindings, cpu::quant_bindings,       cpu::reduce_bindings,
+      cpu::rope_bindings,      cpu::softmax_bindings,
+  };
+  const cpu::BindRequest request{attributes, inputs, outputs, threads};
+  for (const Family family : kFamilies) {
+    for (const cpu::OpBinding& binding : family()) {
+      if (binding.op != op) continue;
+      if (auto kernel = binding.bind(request)) return kernel;
+    }
+  }
+  return std::nullopt;
+}
+
+const CpuBackend& cpu_backend() {
+  static const CpuBackend backend;
+  return backend;
+}
+
+}  // namespace bantam

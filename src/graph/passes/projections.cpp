@@ -1,0 +1,80 @@
+#include <map>
+
+#include "graph/op.h"
+#include "graph/ops.h"
+#include "graph/passes.h"
+#include "graph/passes/rewrite.h"
+
+// Passes over projections y = x W^T.
+
+namespace bantam {
+namespace {
+
+bool is_projection(const Graph& g, int32_t i) {
+  const Node& n = g.node(i);
+  return n.op->name == "linear" && g.node(n.inputs[1]).op->leaf;
+}
+
+// Projections go together when one kernel can serve them: one input, all integer products, or all
+// with weights of one plain type.
+struct GroupKey {
+  Value x;
+  bool quantized;
+  DType dtype, out;
+  auto operator<=>(const GroupKey&) const = default;
+};
+
+GroupKey key_of(const Graph& g, int32_t i) {
+  const Node& n = g.node(i);
+  const DType w = g.dtype(n.inputs[1]);
+  const bool quantized = dtype_info(w).quantized;
+  return {n.inputs[0], quantized, quantized ? DType::f32 : w, n.outputs[0].dtype};
+}
+
+}  // namespace
+
+Graph fuse_projections(const Graph& g) {
+  std::map<GroupKey, std::vector<int32_t>> groups;
+  for (int32_t i = 0; i < g.size(); ++i) {
+    if (is_projection(g, i)) groups[key_of(g, i)].push_back(i);
+  }
+  Rewrite r(g);
+  for (int32_t i = 0; i < g.size(); ++i) {
+    if (r.is_mapped({i, 0})) continue;
+    if (is_projection(g, i)) {
+      const std::vector<int32_t>& group = groups[key_of(g, i)];
+      if (group.size() > 1 && g.node(i).outputs[0].dtype == DType::f32) {
+        std::vector<Value> weights;
+        for (const int32_t k : group) weights.push_back(r.map(g.node(k).inputs[1]));
+        r.to().set_segment(g.node(i).segment);
+        const auto y = ops::linear_group(r.to(), r.map(g.node(i).inputs[0]), weights);
+        for (size_t k = 0; k < group.size(); ++k) r.set({group[k], 0}, y[k]);
+        continue;
+      }
+    }
+    r.keep(i);
+  }
+  return r.finish();
+}
+
+Graph quantize_activations(const Graph& g) {
+  Rewrite r(g);
+  for (int32_t i = 0; i < g.size(); ++i) {
+    const Node& n = g.node(i);
+    if (r.is_mapped({i, 0})) continue;
+    const bool projection = n.op->name == "linear" || n.op->name == "linear_group";
+    if (!projection || g.dtype(n.inputs[0]) != DType::f32 ||
+        !dtype_info(g.dtype(n.inputs[1])).quantized) {
+      r.keep(i);
+      continue;
+    }
+    r.to().set_segment(n.segment);
+    std::vector<Value> inputs = r.map(n.inputs);
+    inputs[0] = ops::quantize(r.to(), inputs[0]);
+    const auto y = r.to().add_multi(*n.op, std::move(inputs), n.attributes);
+    for (size_t k = 0; k < y.size(); ++k) r.set({i, static_cast<int32_t>(k)}, y[k]);
+  }
+  return r.finish();
+}
+
+}  // namespace bantam

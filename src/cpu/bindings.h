@@ -31,6 +31,7 @@ std::span<const OpBinding> attention_bindings();
 std::span<const OpBinding> elementwise_bindings();
 std::span<const OpBinding> embedding_bindings();
 std::span<const OpBinding> loss_bindings();
+std::span<const OpBinding> mask_bindings();
 std::span<const OpBinding> matmul_bindings();
 std::span<const OpBinding> norm_bindings();
 std::span<const OpBinding> optimiser_bindings();

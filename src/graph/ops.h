@@ -59,9 +59,10 @@ Value softmax(Graph& g, Value x);              // over the innermost extent
 Value swiglu(Graph& g, Value gate, Value up);  // silu(gate) * up
 
 enum class RopePairs { interleaved, halves };  // (2i, 2i+1) or (i, i + D/2)
-// Rotary position embedding (Su et al. 2021). x: [N, H, D], positions: i32 [N].
+// Rotary position embedding (Su et al. 2021). x: [N, H, D], positions: i32 [N]; frequency i is
+// divided by factors[i] if factors (f32 [rotary_dims / 2]) are given.
 Value rope(Graph& g, Value x, Value positions, double theta, RopePairs pairs, int64_t rotary_dims,
-           bool inverse = false);
+           bool inverse = false, Value factors = {});
 
 // Grouped-query attention with online softmax. q: [N, H, D]; k, v: [S, C, K, D]; row n belongs to
 // sequence sequences[n] and sees cells 0..positions[n] of it if causal, all C if not. -> [N, H, D].

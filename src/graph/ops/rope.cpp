@@ -42,8 +42,10 @@ std::vector<Value> gradient(const GradientContext& c) {
 const Op op_rope{.name = "rope", .infer = infer, .gradient = gradient, .inplace = 0};
 
 Value ops::rope(Graph& g, Value x, Value positions, double theta, RopePairs pairs,
-                int64_t rotary_dims, bool inverse) {
-  return g.add(op_rope, {x, positions},
+                int64_t rotary_dims, bool inverse, Value factors) {
+  std::vector<Value> inputs{x, positions};
+  if (factors.defined()) inputs.push_back(factors);
+  return g.add(op_rope, std::move(inputs),
                {{"theta", theta},
                 {"pairs", static_cast<int64_t>(pairs)},
                 {"rotary_dims", rotary_dims},

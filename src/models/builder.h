@@ -1,0 +1,75 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "graph/graph.h"
+#include "graph/ops.h"
+#include "models/model.h"
+
+namespace bantam {
+
+// How a model file's graph meets the world: where weights come from, which type activations have
+// between ops, and where keys and values are kept. Model files see none of that; they say what is
+// computed.
+struct BuildOptions {
+  // The stored type of a weight. Not given: f32, the master weights of training.
+  std::function<DType(std::string_view)> weight_type;
+  // Whether the model has an optional weight (biases, frequency factors). Not given: none.
+  std::function<bool(std::string_view)> has_weight;
+  // bf16: projections and attention compute in bf16 from f32 master weights (training).
+  DType compute = DType::f32;
+  double dropout = 0;
+
+  // Inference: keys and values live in a cache of `cells` positions for each sequence.
+  struct Cache {
+    int64_t sequences = 1, cells = 0;
+    DType type = DType::f16;
+  };
+  std::optional<Cache> cache;
+  // Training: the rows are whole sequences of this length (the cache is not set).
+  int64_t sequence_length = 0;
+
+  Extent rows;                       // N: tokens in a run
+  std::optional<Extent> logit_rows;  // compute logits for the rows that the input "rows" names
+};
+
+// What a model file builds with. Inputs of the graph: "ids", "sequences", "positions" (i32 [N]),
+// with logit_rows also "rows" (i32 [M]), with dropout also "seed" (i32 [1]).
+class Builder {
+ public:
+  Builder(Graph& graph, BuildOptions options);
+
+  Graph& g;
+
+  // Everything until the next call belongs to this transformer block.
+  void block(int64_t index);
+
+  Value embed(std::string_view table, int64_t vocabulary, int64_t columns);  // -> [N, C] f32
+  Value rms_norm(Value x, std::string_view name, double eps);
+  // x W^T with the weight `name`.weight [out, K], plus `name`.bias [out] if the model has one.
+  Value linear(Value x, std::string_view name, int64_t out);
+  Value heads(Value x, int64_t count);  // [N, H D] -> [N, H, D]
+  Value rope(Value x, const ModelConfig& config);
+  // Causal attention of this block's queries over all keys so far; -> [N, H D].
+  Value attention(Value q, Value k, Value v, double scale);
+  Value dropout(Value x);
+  // Logits of the wanted rows: [M, V]. Name of the weight without ".weight".
+  Value head(Value x, std::string_view name, int64_t vocabulary);
+
+ private:
+  Value weight(std::string_view name, const SymShape& shape);
+  std::pair<Value, Value> keys_values(Value k, Value v);
+
+  BuildOptions options_;
+  Value ids_, sequences_, positions_, seed_;
+  int64_t block_ = 0, dropouts_ = 0;
+};
+
+// "blk.3.attn_q"
+std::string block_name(int64_t block, std::string_view name);
+
+}  // namespace bantam

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "formats/gguf.h"
+#include "graph/ops.h"
+#include "tensor/tensor.h"
+#include "text/tokenizer.h"
+
+namespace bantam {
+
+// Hyper-parameters of a decoder-only transformer, named as GGUF names them.
+struct ModelConfig {
+  std::string architecture = "llama";
+  int64_t context_length = 0;       // longest context of its training
+  int64_t embedding_length = 0;     // C
+  int64_t block_count = 0;          // L
+  int64_t feed_forward_length = 0;  // F
+  int64_t head_count = 0;           // H
+  int64_t head_count_kv = 0;        // K
+  int64_t head_size = 0;            // D
+  int64_t vocab_size = 0;           // V
+  double rms_norm_eps = 1e-5;
+  double rope_theta = 10000;
+  int64_t rope_dims = 0;  // rotated elements of each head
+  ops::RopePairs rope_pairs = ops::RopePairs::interleaved;
+  bool tied_embeddings = true;  // the output head is the embedding table
+
+  bool operator==(const ModelConfig&) const = default;
+};
+
+// Throws ErrorKind::model unless the numbers make a model: positive, heads that divide, an even
+// number of rotary dimensions within the head. `where` names the file or recipe.
+void check_config(const ModelConfig& config, std::string_view where);
+
+using Weights = std::map<std::string, Tensor, std::less<>>;
+
+// A configuration, named weights and a tokenizer. Weights of a loaded file are mapped, not copied.
+//
+//   Model model = load_model("model.gguf");
+//   model.tokenizer->encode("Hello");
+struct Model {
+  std::string name;  // for people: general.name or the file's name
+  ModelConfig config;
+  Weights weights;                             // by GGUF tensor name
+  std::shared_ptr<const Tokenizer> tokenizer;  // null if the file has none
+  // Metadata that Bantam does not interpret but carries along (licence, reports, ...).
+  std::vector<std::pair<std::string, GgufValue>> metadata;
+
+  [[nodiscard]] int64_t weight_bytes() const;
+  [[nodiscard]] int64_t parameters() const;
+  // The type that most weight bytes have: "q4_k", "f32".
+  [[nodiscard]] DType main_type() const;
+};
+
+// Reads a GGUF file, or one that is already parsed. Every weight that the architecture needs must
+// be there with the right shape. Throws ErrorKind::file, format or model.
+Model load_model(const std::string& path);
+Model load_model(const GgufFile& file, std::string_view name);
+
+// Writes a GGUF file that other runtimes load. Atomic.
+void save_model(const Model& model, const std::string& path);
+
+// The GGUF keys `tokenizer.ggml.*`.
+TokenizerSpec read_tokenizer(const GgufFile& file);
+class GgufWriter;
+void write_tokenizer(const TokenizerSpec& spec, GgufWriter& out);
+
+}  // namespace bantam

@@ -1,0 +1,36 @@
+#pragma once
+
+#include "cpu/elementwise/exp_constants.h"
+#include "cpu/elementwise/lanes/lanes.h"
+
+namespace bantam::cpu {
+
+// e^x as in exp_constants.h.
+template <class L>
+inline typename L::F exp(typename L::F x) {
+  x = L::min(L::set(kExpHigh), L::max(L::set(kExpLow), x));
+  const auto magic = L::set(kRoundMagic);
+  const auto shifted = L::fma(x, L::set(kLog2E), magic);
+  const auto n = L::sub(shifted, magic);
+  auto r = L::fma(n, L::set(-kLn2High), x);
+  r = L::fma(n, L::set(-kLn2Low), r);
+  auto p = L::fma(L::set(kExpC6), r, L::set(kExpC5));
+  constexpr float kRest[] = {kExpC4, kExpC3, kExpC2, 1.0f, 1.0f};
+  for (const float c : kRest) p = L::fma(p, r, L::set(c));
+
+  const auto exponent = L::subi(L::as_int(shifted), L::as_int(magic));
+  const auto half = L::halve(exponent);
+  const auto power = [](auto e) {  // 2^e
+    return L::as_float(L::template shift_left<23>(L::addi(e, L::seti(127))));
+  };
+  return L::mul(L::mul(p, power(half)), power(L::subi(exponent, half)));
+}
+
+// 1 / (1 + e^-x)
+template <class L>
+inline typename L::F sigmoid(typename L::F x) {
+  const auto one = L::set(1.0f);
+  return L::div(one, L::add(one, exp<L>(L::sub(L::set(0.0f), x))));
+}
+
+}  // namespace bantam::cpu

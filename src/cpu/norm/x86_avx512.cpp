@@ -1,0 +1,9 @@
+#include "cpu/elementwise/lanes/x86_avx512.h"
+#include "cpu/norm/fill_table.h"
+#include "cpu/norm/over_lanes.h"
+
+namespace bantam::cpu::x86_avx512 {
+
+constinit const NormKernels kNormKernels = fill_norm_kernels<NormOverLanes<Lanes>>();
+
+}  // namespace bantam::cpu::x86_avx512

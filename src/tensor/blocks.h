@@ -39,6 +39,7 @@ struct BlockQ6_K {      // 16 sub-blocks of 16: x = d * scale * (q - 32)
 // Activations, 32 at a time, quantised per row before an integer dot product:
 // x ~ d * q, d = max|x| / 127, q = round-half-even(x * (127 / max|x|)); sum[h] = sum of q over each
 // half of 16 (what formats with a minimum or an offset need).
+// A block whose max is below 2^-100 becomes zero; one that holds NaN or infinity gets d = NaN, q = 0.
 struct BlockQ8A {
   float d;
   int16_t sum[2];

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/half.h"
 #include "tensor/blocks.h"
+#include "tensor/quantize.h"
 
 namespace bantam {
 
@@ -66,13 +67,13 @@ constexpr DTypeInfo kTypes[] = {
     {DType::i32, "i32", 1, 4, 26, false, decode<int32_t, i32_to_float>,
      encode<int32_t, float_to_i32>},
     {DType::i8, "i8", 1, 1, 24, false, decode<int8_t, i8_to_float>, encode<int8_t, float_to_i8>},
-    {DType::q8_0, "q8_0", 32, kBytes<BlockQ8_0>, 8, true, nullptr, nullptr},
-    {DType::q4_0, "q4_0", 32, kBytes<BlockQ4_0>, 2, true, nullptr, nullptr},
-    {DType::q4_1, "q4_1", 32, kBytes<BlockQ4_1>, 3, true, nullptr, nullptr},
-    {DType::q4_k, "q4_k", 256, kBytes<BlockQ4_K>, 12, true, nullptr, nullptr},
-    {DType::q5_k, "q5_k", 256, kBytes<BlockQ5_K>, 13, true, nullptr, nullptr},
-    {DType::q6_k, "q6_k", 256, kBytes<BlockQ6_K>, 14, true, nullptr, nullptr},
-    {DType::q8a, "q8a", 32, kBytes<BlockQ8A>, -1, true, nullptr, nullptr},
+    {DType::q8_0, "q8_0", 32, kBytes<BlockQ8_0>, 8, true, q8_0_to_float, q8_0_from_float},
+    {DType::q4_0, "q4_0", 32, kBytes<BlockQ4_0>, 2, true, q4_0_to_float, q4_0_from_float},
+    {DType::q4_1, "q4_1", 32, kBytes<BlockQ4_1>, 3, true, q4_1_to_float, q4_1_from_float},
+    {DType::q4_k, "q4_k", 256, kBytes<BlockQ4_K>, 12, true, q4_k_to_float, q4_k_from_float},
+    {DType::q5_k, "q5_k", 256, kBytes<BlockQ5_K>, 13, true, q5_k_to_float, q5_k_from_float},
+    {DType::q6_k, "q6_k", 256, kBytes<BlockQ6_K>, 14, true, q6_k_to_float, q6_k_from_float},
+    {DType::q8a, "q8a", 32, kBytes<BlockQ8A>, -1, true, q8a_to_float, q8a_from_float},
 };
 
 }  // namespace

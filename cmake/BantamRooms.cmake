@@ -1,3 +1,12 @@
+# bantam_link_rooms(TARGET rooms...): links the rooms that have code to compile.
+function(bantam_link_rooms target)
+  foreach(room IN LISTS ARGN)
+    if(TARGET bantam_${room})
+      target_link_libraries(${target} PUBLIC bantam_${room})
+    endif()
+  endforeach()
+endfunction()
+
 # bantam_room(NAME DEPENDS rooms... LIBRARIES libs...)
 # One folder of src/ as a static library, with the tests and benchmarks that stand beside its code:
 # *_test.cpp goes to bantam_NAME_test, *_bench.cpp to bantam_NAME_bench.
@@ -6,7 +15,7 @@ function(bantam_room name)
   set(dir ${CMAKE_SOURCE_DIR}/src/${name})
   file(GLOB_RECURSE all CONFIGURE_DEPENDS ${dir}/*.cpp)
   set(code ${all})
-  list(FILTER code EXCLUDE REGEX "_(test|bench)\\.cpp$")
+  list(FILTER code EXCLUDE REGEX "(_(test|bench)|/main)\\.cpp$")
   set(tests ${all})
   list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
   set(benches ${all})
@@ -18,10 +27,12 @@ function(bantam_room name)
 
   add_library(bantam_${name} STATIC ${code})
   target_include_directories(bantam_${name} PUBLIC
-    $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/src> $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>)
+    $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/src> $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>
+    $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   target_compile_options(bantam_${name} PRIVATE ${BANTAM_WARNINGS})
-  list(TRANSFORM ROOM_DEPENDS PREPEND bantam_)
-  target_link_libraries(bantam_${name} PUBLIC ${ROOM_DEPENDS} ${ROOM_LIBRARIES})
+  target_compile_definitions(bantam_${name} PRIVATE BANTAM_VERSION="${PROJECT_VERSION}")
+  bantam_link_rooms(bantam_${name} ${ROOM_DEPENDS})
+  target_link_libraries(bantam_${name} PUBLIC ${ROOM_LIBRARIES})
   set_property(GLOBAL APPEND PROPERTY BANTAM_ROOMS bantam_${name})
 
   if(BANTAM_TESTS AND tests)

@@ -39,6 +39,8 @@ class ThreadPool {
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   [[nodiscard]] int size() const;
+  // What 0 threads means here.
+  static int default_size();
 
   // Calls body(begin, end, worker) over disjoint ranges that cover [0, count), each at most `grain`
   // long and starting at a multiple of `grain`; 0 <= worker < size(). Returns when all are done.

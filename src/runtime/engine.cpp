@@ -1,0 +1,145 @@
+#include "runtime/engine.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/error.h"
+#include "cpu/backend.h"
+#include "graph/op.h"
+#include "graph/passes.h"
+#include "models/architectures.h"
+
+namespace bantam {
+namespace {
+
+EngineOptions complete(const Model& model, EngineOptions o) {
+  if (o.context == 0) o.context = model.config.context_length;
+  const auto positive = [](std::string_view name, int64_t value) {
+    if (value < 1) fail(ErrorKind::usage, "engine", "{}: expected at least 1, got {}", name, value);
+  };
+  positive("context", o.context);
+  positive("sequences", o.sequences);
+  positive("batch", o.batch);
+  o.batch = std::min(o.batch, o.context * o.sequences);
+  return o;
+}
+
+int64_t most_logits(const EngineOptions& o) {
+  return o.all_logits ? o.batch : std::min(o.batch, o.sequences);
+}
+
+std::shared_ptr<const Plan> make_plan(const Model& model, const EngineOptions& o, int threads) {
+  Graph g;
+  BuildOptions b;
+  b.weight_type = [&](std::string_view name) {
+    const auto found = model.weights.find(name);
+    return found == model.weights.end() ? DType::f32 : found->second.dtype();
+  };
+  b.has_weight = [&](std::string_view name) { return model.weights.contains(name); };
+  b.cache = {o.sequences, o.context, o.cache_type};
+  b.rows = Extent(1, g.symbol("tokens"));
+  b.logit_rows = Extent(1, g.symbol("logits"));
+  Builder builder(g, b);
+  g.output("logits", build_model(builder, model.config));
+  std::vector<int64_t> limits{o.batch, most_logits(o)};
+  return std::make_shared<Plan>(optimize(g, false), cpu_backend(), std::move(limits), threads);
+}
+
+MemoryPlan memory_of(const Plan& plan) {
+  return {plan.leaf_bytes("weight"), plan.leaf_bytes("state"), plan.arena_bytes(),
+          plan.leaf_bytes("input")};
+}
+
+Tensor index_tensor(int64_t n) {
+  return Tensor::zeros(DType::i32, {n});
+}
+
+}  // namespace
+
+MemoryPlan plan_memory(const Model& model, EngineOptions options) {
+  const EngineOptions o = complete(model, options);
+  const int threads = o.threads > 0 ? o.threads : ThreadPool::default_size();
+  return memory_of(*make_plan(model, o, threads));
+}
+
+Engine::Engine(std::shared_ptr<const Model> model, EngineOptions options)
+    : model_(std::move(model)), options_(complete(*model_, options)), pool_(options_.threads) {
+  plan_ = make_plan(*model_, options_, pool_.size());
+  memory_ = memory_of(*plan_);
+  ids_ = index_tensor(options_.batch);
+  sequences_ = index_tensor(options_.batch);
+  positions_ = index_tensor(options_.batch);
+  rows_ = index_tensor(most_logits(options_));
+  executor_ = std::make_unique<Executor>(plan_, pool_);
+  executor_->bind("ids", ids_.view());
+  executor_->bind("sequences", sequences_.view());
+  executor_->bind("positions", positions_.view());
+  executor_->bind("rows", rows_.view());
+  const Graph& g = plan_->graph();
+  for (int32_t i = 0; i < g.size(); ++i) {
+    const Node& n = g.node(i);
+    if (n.op->name == "weight")
+      executor_->bind(n.name, model_->weights.find(n.name)->second.view());
+    if (n.op->name == "state") {
+      caches_.push_back(Tensor::zeros(n.outputs[0].dtype, n.outputs[0].shape.bind({})));
+      executor_->bind(n.name, caches_.back().view());
+    }
+  }
+}
+
+Engine::~Engine() = default;
+
+void Engine::check(std::span<const Row> rows, std::span<const float> logits) const {
+  if (rows.empty() || static_cast<int64_t>(rows.size()) > options_.batch) {
+    fail(ErrorKind::usage, "engine", "expected 1 to {} tokens in a run, got {}", options_.batch,
+         rows.size());
+  }
+  int64_t wanted = 0;
+  for (const Row& r : rows) {
+    if (r.token < 0 || r.token >= vocab_size()) {
+      fail(ErrorKind::usage, "engine", "token: expected an id from 0 to {}, got {}",
+           vocab_size() - 1, r.token);
+    }
+    if (r.sequence < 0 || r.sequence >= options_.sequences) {
+      fail(ErrorKind::usage, "engine", "sequence: expected 0 to {}, got {}", options_.sequences - 1,
+           r.sequence);
+    }
+    if (r.position < 0 || r.position >= options_.context) {
+      fail(ErrorKind::usage, "engine", "position: expected 0 to {} (the context), got {}",
+           options_.context - 1, r.position);
+    }
+    wanted += r.logits ? 1 : 0;
+  }
+  if (wanted > most_logits(options_) ||
+      static_cast<int64_t>(logits.size()) < wanted * vocab_size()) {
+    fail(ErrorKind::usage, "engine", "expected room for the logits of {} rows (at most {}), got {}",
+         wanted, most_logits(options_), logits.size() / static_cast<size_t>(vocab_size()));
+  }
+}
+
+void Engine::run(std::span<const Row> rows, std::span<float> logits) {
+  check(rows, logits);
+  const std::lock_guard lock(mutex_);
+  int64_t wanted = 0;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    ids_.as<int32_t>()[i] = rows[i].token;
+    sequences_.as<int32_t>()[i] = rows[i].sequence;
+    positions_.as<int32_t>()[i] = rows[i].position;
+    if (rows[i].logits) rows_.as<int32_t>()[wanted++] = static_cast<int32_t>(i);
+  }
+  // The plan has at least one row of logits; where none is wanted the first row's are not copied.
+  if (wanted == 0) rows_.as<int32_t>()[0] = 0;
+  executor_->set_extent("tokens", static_cast<int64_t>(rows.size()));
+  executor_->set_extent("logits", std::max<int64_t>(wanted, 1));
+  executor_->run();
+  if (wanted > 0) {
+    std::memcpy(logits.data(), executor_->output("logits").data,
+                static_cast<size_t>(wanted * vocab_size()) * sizeof(float));
+  }
+}
+
+void Engine::observe(Executor::Observer observer, void* user) {
+  executor_->observe(observer, user);
+}
+
+}  // namespace bantam

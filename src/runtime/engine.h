@@ -1,0 +1,83 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+
+#include "base/thread_pool.h"
+#include "graph/plan.h"
+#include "models/model.h"
+
+namespace bantam {
+
+struct EngineOptions {
+  int threads = 0;          // 0: one per physical core
+  int64_t context = 0;      // positions of the cache; 0: what the model was trained for
+  int64_t sequences = 1;    // that one run may advance together
+  int64_t batch = 256;      // most tokens in one run; longer prompts are split
+  bool all_logits = false;  // logits for every token of a run (perplexity), not one per sequence
+  DType cache_type = DType::f16;
+};
+
+// What an engine needs, known from the plan before any of it is allocated.
+struct MemoryPlan {
+  int64_t weights = 0;      // mapped from the file
+  int64_t cache = 0;        // keys and values of all sequences
+  int64_t activations = 0;  // the arena: intermediate values and kernel scratch
+  int64_t buffers = 0;      // ids, positions and tables that the engine itself holds
+  [[nodiscard]] int64_t total() const { return weights + cache + activations + buffers; }
+};
+
+// A model with the plan that runs it, the threads, and the caches of its sequences. Calls are
+// serialised: any thread may call, one run happens at a time.
+class Engine {
+ public:
+  explicit Engine(std::shared_ptr<const Model> model, EngineOptions options = {});
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // One token of a run: where it goes, and whether its logits are wanted. The cells below its
+  // position must have been filled by earlier tokens of the sequence (of this run or before).
+  struct Row {
+    int32_t token = 0;
+    int32_t sequence = 0;
+    int32_t position = 0;
+    bool logits = false;
+  };
+  // Runs up to `batch` rows and copies the wanted rows' logits, in order, to `logits` [wanted, V].
+  // What a row gives does not depend on the rows that it is run with.
+  // Throws ErrorKind::usage for ids outside the vocabulary or positions outside the context.
+  void run(std::span<const Row> rows, std::span<float> logits);
+
+  [[nodiscard]] const Model& model() const { return *model_; }
+  [[nodiscard]] const std::shared_ptr<const Model>& shared_model() const { return model_; }
+  [[nodiscard]] const EngineOptions& options() const { return options_; }
+  [[nodiscard]] int64_t context() const { return options_.context; }
+  [[nodiscard]] int64_t vocab_size() const { return model_->config.vocab_size; }
+  [[nodiscard]] int threads() const { return pool_.size(); }
+  [[nodiscard]] const Plan& plan() const { return *plan_; }
+  [[nodiscard]] const MemoryPlan& memory() const { return memory_; }
+  // For profiles: called after each step of each run.
+  void observe(Executor::Observer observer, void* user);
+
+ private:
+  void check(std::span<const Row> rows, std::span<const float> logits) const;
+
+  std::shared_ptr<const Model> model_;
+  EngineOptions options_;
+  ThreadPool pool_;
+  std::shared_ptr<const Plan> plan_;
+  MemoryPlan memory_;
+  std::vector<Tensor> caches_;
+  Tensor ids_, sequences_, positions_, rows_;
+  std::unique_ptr<Executor> executor_;
+  std::mutex mutex_;
+};
+
+// What an engine with these options would need, without making it.
+MemoryPlan plan_memory(const Model& model, EngineOptions options);
+
+}  // namespace bantam

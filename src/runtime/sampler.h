@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/random.h"
+
+namespace bantam {
+
+// How the next token is chosen. The steps apply in this order: repetition penalty (Keskar et al.
+// 2019), top-k, temperature, top-p (Holtzman et al. 2020), min-p (Nguyen et al. 2024).
+struct SamplerOptions {
+  float temperature = 0.8f;         // 0: greedy, the most probable token
+  int32_t top_k = 40;               // 0: all
+  float top_p = 0.95f;              // 1: all
+  float min_p = 0.0f;               // least probability relative to the best; 0: all
+  float repetition_penalty = 1.0f;  // of the last `repetition_window` tokens; 1: none
+  int32_t repetition_window = 64;
+  uint64_t seed = 0;
+};
+
+// Throws ErrorKind::usage if an option is out of range.
+void check_sampler_options(const SamplerOptions& options);
+
+// Chooses tokens; the same seed and logits give the same tokens.
+class Sampler {
+ public:
+  explicit Sampler(const SamplerOptions& options);
+
+  // `logits` [V] of the next token, `recent` the tokens so far (the newest last).
+  int32_t sample(std::span<const float> logits, std::span<const int32_t> recent);
+
+  struct Candidate {
+    int32_t token;
+    float logit;
+    float probability;
+  };
+
+ private:
+  void penalise(std::span<const int32_t> recent);
+  SamplerOptions options_;
+  Random random_;
+  std::vector<float> logits_;
+  std::vector<Candidate> candidates_;
+};
+
+// The n most probable tokens with their softmax probabilities over the whole vocabulary, best
+// first.
+std::vector<Sampler::Candidate> top_tokens(std::span<const float> logits, size_t n);
+
+}  // namespace bantam

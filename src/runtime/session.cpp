@@ -1,0 +1,192 @@
+#include "runtime/session.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/error.h"
+
+namespace bantam {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Holds back text that may turn out to be the beginning of a stop string.
+class StopFilter {
+ public:
+  explicit StopFilter(std::span<const std::string> stops) : stops_(stops) {}
+
+  // What may be shown now.
+  std::string push(std::string_view piece) {
+    held_ += piece;
+    size_t cut = held_.size();
+    for (const std::string& stop : stops_) {
+      if (stop.empty()) continue;
+      if (const size_t at = held_.find(stop); at != std::string::npos) {
+        found_ = true;
+        cut = std::min(cut, at);
+      }
+    }
+    if (!found_) cut = held_.size() - longest_beginning();
+    std::string shown = held_.substr(0, cut);
+    held_.erase(0, cut);
+    return shown;
+  }
+  [[nodiscard]] bool found() const { return found_; }
+  std::string rest() { return found_ ? std::string() : std::exchange(held_, {}); }
+
+ private:
+  [[nodiscard]] size_t longest_beginning() const {
+    size_t longest = 0;
+    for (const std::string& stop : stops_) {
+      for (size_t n = std::min(stop.size() - (stop.empty() ? 0 : 1), held_.size()); n > longest;
+           --n) {
+        if (std::string_view(held_).ends_with(std::string_view(stop).substr(0, n))) longest = n;
+      }
+    }
+    return longest;
+  }
+
+  std::span<const std::string> stops_;
+  std::string held_;
+  bool found_ = false;
+};
+
+}  // namespace
+
+std::string_view stop_reason_name(StopReason reason) {
+  switch (reason) {
+    case StopReason::eos:
+      return "end of text";
+    case StopReason::stop_string:
+      return "stop string";
+    case StopReason::max_tokens:
+      return "token limit";
+    case StopReason::context_full:
+      return "context full";
+    case StopReason::cancelled:
+      return "cancelled";
+  }
+  return "";
+}
+
+Session::Session(std::shared_ptr<Engine> engine, int32_t sequence)
+    : engine_(std::move(engine)),
+      sequence_(sequence),
+      logits_(static_cast<size_t>(engine_->vocab_size())) {
+  if (sequence < 0 || sequence >= engine_->options().sequences) {
+    fail(ErrorKind::usage, "session", "sequence: expected 0 to {}, got {}",
+         engine_->options().sequences - 1, sequence);
+  }
+}
+
+std::span<const float> Session::feed(std::span<const int32_t> tokens) {
+  const auto n = static_cast<int64_t>(tokens.size());
+  if (n == 0) return logits_;
+  if (position() + n > context()) {
+    fail(ErrorKind::usage, "session",
+         "expected a text that fits into the context of {} tokens, got {} tokens", context(),
+         position() + n);
+  }
+  const int64_t batch = engine_->options().batch;
+  for (int64_t begin = 0; begin < n; begin += batch) {
+    const int64_t end = std::min(n, begin + batch);
+    rows_.clear();
+    for (int64_t i = begin; i < end; ++i) {
+      rows_.push_back({tokens[static_cast<size_t>(i)], sequence_,
+                       static_cast<int32_t>(position() + i - begin), i + 1 == n});
+    }
+    engine_->run(rows_, logits_);
+    tokens_.insert(tokens_.end(), tokens.begin() + begin, tokens.begin() + end);
+  }
+  return logits_;
+}
+
+void Session::rewind(int64_t length) {
+  BANTAM_ASSERT(length >= 0 && length <= position());
+  tokens_.resize(static_cast<size_t>(length));
+}
+
+GenerateResult Session::generate(std::string_view prompt, const GenerateOptions& options,
+                                 const OnText& on_text) {
+  const Tokenizer* tokenizer = engine_->model().tokenizer.get();
+  if (tokenizer == nullptr) {
+    fail(ErrorKind::model, engine_->model().name, "expected a model with a tokenizer, got none");
+  }
+  EncodeOptions encode;
+  encode.special = tokens_.empty();
+  std::vector<int32_t> ids = tokenizer->encode(prompt, encode);
+  if (tokens_.empty() && ids.empty()) {
+    // Nothing to continue from: start as a new text would.
+    ids.push_back(tokenizer->bos() >= 0 ? tokenizer->bos() : std::max(tokenizer->eos(), 0));
+  }
+  return generate(ids, options, on_text);
+}
+
+GenerateResult Session::generate(std::span<const int32_t> prompt, const GenerateOptions& options,
+                                 const OnText& on_text) {
+  const Tokenizer* tokenizer = engine_->model().tokenizer.get();
+  if (tokens_.empty() && prompt.empty()) {
+    fail(ErrorKind::usage, "session", "expected a prompt of at least 1 token, got 0");
+  }
+  GenerateResult result;
+  result.prompt_tokens = static_cast<int64_t>(prompt.size());
+  Sampler sampler(options.sampler);
+  StopFilter filter(options.stop);
+  std::unique_ptr<StreamDecoder> decoder;
+  DecodeOptions decode;
+  decode.strip_space_prefix = position() == 0 && prompt.size() <= 1;
+  if (tokenizer != nullptr) decoder = std::make_unique<StreamDecoder>(*tokenizer, decode);
+  const auto show = [&](const std::string& text) {
+    if (text.empty()) return true;
+    result.text += text;
+    return !on_text || on_text(text);
+  };
+
+  const Clock::time_point start = Clock::now();
+  std::span<const float> logits = feed(prompt);
+  result.prefill_seconds = seconds_since(start);
+  Clock::time_point first = start;
+  while (true) {
+    const int32_t token = sampler.sample(logits, tokens_);
+    if (result.tokens.empty()) {
+      result.first_token_seconds = seconds_since(start);
+      first = Clock::now();
+    }
+    if (tokenizer != nullptr && token == tokenizer->eos() && !options.ignore_eos) {
+      result.reason = StopReason::eos;
+      break;
+    }
+    result.tokens.push_back(token);
+    const bool go_on = decoder == nullptr || show(filter.push(decoder->push(token)));
+    if (filter.found()) {
+      result.reason = StopReason::stop_string;
+      break;
+    }
+    if (!go_on) {
+      result.reason = StopReason::cancelled;
+      break;
+    }
+    if (options.max_tokens > 0 &&
+        static_cast<int64_t>(result.tokens.size()) >= options.max_tokens) {
+      result.reason = StopReason::max_tokens;
+      break;
+    }
+    if (position() >= context()) {
+      result.reason = StopReason::context_full;
+      break;
+    }
+    logits = feed(std::span(&token, 1));
+  }
+  result.decode_seconds = seconds_since(first);
+  if (decoder != nullptr && !filter.found()) {
+    show(filter.push(decoder->finish()));
+    show(filter.rest());
+  }
+  return result;
+}
+
+}  // namespace bantam

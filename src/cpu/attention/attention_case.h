@@ -1,0 +1,100 @@
+#pragma once
+
+// One attention step with its data, for tests and benchmarks.
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "base/random.h"
+#include "base/thread_pool.h"
+#include "cpu/bindings.h"
+
+namespace bantam::cpu::attention {
+
+inline BoundKernel bind(std::string_view op, const Attributes& attributes,
+                        std::span<const TensorView> inputs, std::span<const TensorView> outputs,
+                        int threads) {
+  for (const OpBinding& b : attention_bindings())
+    if (b.op == op) return b.bind({attributes, inputs, outputs, threads}).value();
+  return {};
+}
+
+inline void run(std::string_view op, const Attributes& attributes,
+                std::span<const TensorView> inputs, std::span<const TensorView> outputs,
+                ThreadPool& pool) {
+  const BoundKernel kernel = bind(op, attributes, inputs, outputs, pool.size());
+  std::vector<char> scratch(static_cast<size_t>(kernel.scratch_bytes), char{0x7f});
+  kernel.run({inputs, outputs, attributes, scratch.data(), pool});
+}
+
+struct Extents {
+  int64_t H, K, D, S, C;
+};
+
+inline Tensor random_tensor(const Shape& shape, DType dtype, uint64_t seed, float factor = 1) {
+  Random random(seed);
+  std::vector<float> values(static_cast<size_t>(shape.elements()));
+  for (float& x : values) x = (random.uniform() * 2 - 1) * factor;
+  return Tensor::from(values, shape).to(dtype);
+}
+
+inline Tensor index_tensor(const std::vector<int32_t>& values) {
+  Tensor t = Tensor::zeros(DType::i32, {static_cast<int64_t>(values.size())});
+  std::copy(values.begin(), values.end(), t.as<int32_t>());
+  return t;
+}
+
+struct Case {
+  Extents e;
+  Attributes attributes;
+  Tensor q, k, v, sequences, positions, out, lse, dout, dq, dk, dv;
+
+  Case(const Extents& extents, const std::vector<int32_t>& sequence_list,
+       const std::vector<int32_t>& position_list, DType q_type, DType cache_type,
+       bool causal = true)
+      : e(extents),
+        attributes({{"scale", 1.0 / std::sqrt(static_cast<double>(extents.D))},
+                    {"causal", int64_t{causal}}}) {
+    const auto N = static_cast<int64_t>(sequence_list.size());
+    q = random_tensor({N, e.H, e.D}, q_type, 1, 3);
+    k = random_tensor({e.S, e.C, e.K, e.D}, cache_type, 2, 2);
+    v = random_tensor({e.S, e.C, e.K, e.D}, cache_type, 3);
+    dout = random_tensor({N, e.H, e.D}, q_type, 4);
+    sequences = index_tensor(sequence_list);
+    positions = index_tensor(position_list);
+    out = Tensor::zeros(q_type, {N, e.H, e.D});
+    lse = Tensor::zeros(DType::f32, {N, e.H});
+    dq = Tensor::zeros(q_type, q.shape());
+    dk = Tensor::zeros(cache_type, k.shape());
+    dv = Tensor::zeros(cache_type, v.shape());
+  }
+  // Rows 0 .. T-1 of every sequence, in order: what training sees.
+  static Case training(const Extents& e, DType t, bool causal = true) {
+    std::vector<int32_t> s, p;
+    for (int64_t n = 0; n < e.S * e.C; ++n) {
+      s.push_back(static_cast<int32_t>(n / e.C));
+      p.push_back(static_cast<int32_t>(n % e.C));
+    }
+    return {e, s, p, t, t, causal};
+  }
+
+  [[nodiscard]] int64_t rows() const { return q.shape()[0]; }
+  [[nodiscard]] int64_t visible(int64_t n) const {
+    return attributes.integer("causal") != 0 ? positions.as<int32_t>()[n] + 1 : e.C;
+  }
+  void forward(ThreadPool& pool) {
+    const TensorView inputs[] = {q.view(), k.view(), v.view(), sequences.view(), positions.view()};
+    const TensorView outputs[] = {out.view(), lse.view()};
+    run("attention", attributes, inputs, outputs, pool);
+  }
+  void backward(ThreadPool& pool) {
+    const TensorView inputs[] = {q.view(),         k.view(),   v.view(),   sequences.view(),
+                                 positions.view(), out.view(), lse.view(), dout.view()};
+    const TensorView outputs[] = {dq.view(), dk.view(), dv.view()};
+    run("attention_grad", attributes, inputs, outputs, pool);
+  }
+};
+
+}  // namespace bantam::cpu::attention

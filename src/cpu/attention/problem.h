@@ -1,0 +1,113 @@
+#pragma once
+
+// What the drivers of this family share: extents, which cells a row sees, chunks of rows, scratch.
+
+#include <algorithm>
+#include <cstdint>
+
+#include "cpu/attention/attention.h"
+#include "tensor/backend.h"
+
+namespace bantam::cpu::attention {
+
+inline Element element_of(DType t) {
+  return t == DType::f32 ? Element::f32 : t == DType::f16 ? Element::f16 : Element::bf16;
+}
+
+struct Problem {
+  int64_t N, H, D, S, C, K;
+  int64_t group;  // query heads per key/value head
+  int64_t P;      // D padded to kLanes
+  float scale;
+  bool causal;
+  const int32_t *sequences, *positions;
+
+  Problem(const TensorView& q, const TensorView& k, const Attributes& attributes,
+          const int32_t* sequence_list, const int32_t* position_list)
+      : N(q.shape[0]),
+        H(q.shape[1]),
+        D(q.shape[2]),
+        S(k.shape[0]),
+        C(k.shape[1]),
+        K(k.shape[2]),
+        group(H / K),
+        P(round_up(D, kLanes)),
+        scale(static_cast<float>(attributes.real("scale"))),
+        causal(attributes.integer("causal", 1) != 0),
+        sequences(sequence_list),
+        positions(position_list) {}
+
+  // Cells 0 .. visible - 1 of its sequence; none for rows that belong to no sequence (padding).
+  [[nodiscard]] int32_t visible(int64_t n) const {
+    if (sequences[n] < 0 || sequences[n] >= S) return 0;
+    const int64_t seen = causal ? int64_t{positions[n]} + 1 : C;
+    return static_cast<int32_t>(std::clamp<int64_t>(seen, 0, C));
+  }
+  [[nodiscard]] int32_t most_visible(int64_t begin, int64_t end) const {
+    int32_t most = 0;
+    for (int64_t n = begin; n < end; ++n) most = std::max(most, visible(n));
+    return most;
+  }
+  [[nodiscard]] bool in_range(int64_t n) const { return sequences[n] >= 0 && sequences[n] < S; }
+  // Offset of head `kv` of the first cell of a sequence; cells lie cell_stride() apart.
+  [[nodiscard]] int64_t cells(int64_t sequence, int64_t kv) const {
+    return (sequence * C * K + kv) * D;
+  }
+  [[nodiscard]] int64_t cell_stride() const { return K * D; }
+
+  // Splits the rows into chunks of one sequence and at most `longest` rows; starts: [N + 1].
+  int64_t list_chunks(int64_t longest, int32_t* starts) const {
+    int64_t count = 0;
+    for (int64_t n = 0; n < N; ++n)
+      if (n == 0 || sequences[n] != sequences[n - 1] || n - starts[count - 1] == longest)
+        starts[count++] = static_cast<int32_t>(n);
+    starts[count] = static_cast<int32_t>(N);
+    return count;
+  }
+};
+
+// Hands out 64-byte aligned pieces of scratch. Without memory it only counts, so that the same code
+// tells bind() how much run() will need.
+class Carver {
+ public:
+  explicit Carver(void* memory = nullptr)
+      : base_(memory == nullptr
+                  ? nullptr
+                  : static_cast<char*>(memory) + (-reinterpret_cast<uintptr_t>(memory) & 63)) {}
+  template <typename T>
+  T* take(int64_t n) {
+    char* piece = base_ == nullptr ? nullptr : base_ + used_;
+    used_ += round_up(n * static_cast<int64_t>(sizeof(T)), 64);
+    return reinterpret_cast<T*>(piece);
+  }
+  // A carver of the memory `offset` bytes after what has been taken.
+  [[nodiscard]] Carver at(int64_t offset) const { return Carver(base_ + used_ + offset); }
+  // Bytes to ask for, including what alignment may cost.
+  [[nodiscard]] int64_t bytes() const { return used_ + 64; }
+
+ private:
+  char* base_;
+  int64_t used_ = 0;
+};
+
+inline const char* at(const void* base, Element e, int64_t index) {
+  return static_cast<const char*>(base) + index * (e == Element::f32 ? 4 : 2);
+}
+inline char* at(void* base, Element e, int64_t index) {
+  return static_cast<char*>(base) + index * (e == Element::f32 ? 4 : 2);
+}
+void store_row(const float* row, int64_t n, Element e, void* to);
+// Rows of no sequence get no gradient.
+void clear_padding_rows(const Problem& p, Element e, void* dq);
+
+// The ops, and the scratch bytes that they need.
+void run_forward(const StepContext& context);
+void run_forward_tiles(const StepContext& context);
+int64_t forward_bytes(const Problem& p, int threads);
+int64_t forward_tiles_bytes(const Problem& p, int threads);
+void run_gradient(const StepContext& context);
+void run_gradient_tiles(const StepContext& context);
+int64_t gradient_bytes(const Problem& p, int threads);
+int64_t gradient_tiles_bytes(const Problem& p, int threads);
+
+}  // namespace bantam::cpu::attention

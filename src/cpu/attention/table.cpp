@@ -1,0 +1,27 @@
+#include "cpu/attention/table.h"
+
+#include "cpu/attention/kernels.h"
+
+namespace bantam::cpu::attention {
+namespace {
+
+constexpr KernelEntry<const FloatKernels*> kFloatTable[] = {
+    {Isa::scalar, &scalar::kKernels},
+#if defined(__x86_64__)
+    {Isa::x86_avx2, &x86_avx2::kKernels},
+    {Isa::x86_avx512, &x86_avx512::kKernels},
+#elif defined(__aarch64__)
+    {Isa::arm_neon, &arm_neon::kKernels},
+#endif
+};
+
+}  // namespace
+
+std::span<const KernelEntry<const FloatKernels*>> float_table() {
+  return kFloatTable;
+}
+const FloatKernels& float_kernels() {
+  return *best_kernel(kFloatTable).function;
+}
+
+}  // namespace bantam::cpu::attention

@@ -1,0 +1,242 @@
+#pragma once
+
+// The f32 kernels, written once over a vector type V of an instruction set (V lives in the
+// namespace of its own file, so no instantiation can reach another processor). All reductions are
+// in index order per element, which makes the results equal to the bit for every V.
+//
+// V: Reg, kWidth (divides 16), kTileRows, load, store, set1, add, sub, mul, fma(a, b, c) = a * b +
+// c, max, load_f16, load_bf16, keep(x, n, other) (lanes >= n become other), exp_bits, reduce_max,
+// transpose(Reg[kWidth]).
+
+#include <math.h>
+#include <string.h>
+
+#include "base/half.h"
+#include "cpu/attention/attention.h"
+
+namespace bantam::cpu::attention {
+
+template <class V>
+struct VectorKernels {
+  using Reg = typename V::Reg;
+  static constexpr int W = V::kWidth;
+
+  // exp(x) for x <= 88; exactly 0 below -87. Cody-Waite reduction and the Taylor polynomial of
+  // degree 7 (remainder 5e-9 on |r| <= ln 2 / 2).
+  static Reg exp(Reg x) {
+    const Reg magic = V::set1(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
+    const Reg t = V::fma(x, V::set1(1.44269504f), magic);
+    const Reg n = V::sub(t, magic);
+    Reg r = V::fma(n, V::set1(-0.693359375f), x);
+    r = V::fma(n, V::set1(2.12194440e-4f), r);
+    Reg p = V::set1(1.0f / 5040);
+    p = V::fma(p, r, V::set1(1.0f / 720));
+    p = V::fma(p, r, V::set1(1.0f / 120));
+    p = V::fma(p, r, V::set1(1.0f / 24));
+    p = V::fma(p, r, V::set1(1.0f / 6));
+    p = V::fma(p, r, V::set1(0.5f));
+    p = V::fma(p, r, V::set1(1.0f));
+    p = V::fma(p, r, V::set1(1.0f));
+    return V::zero_below(V::exp_bits(p, t), x, -87.0f);
+  }
+  static float exp1(float x) {
+    alignas(64) float out[W];
+    V::store(out, exp(V::set1(x)));
+    return out[0];
+  }
+
+  // --- c[i, :] = (c[i, :] +) sum_k a[i * a_row + k * a_k] b[k, :], k ascending ------------------
+  template <int R, int NV>
+  static void tile(int64_t depth, const float* a, int64_t a_row, int64_t a_k, const float* b,
+                   int64_t ldb, float* c, int64_t ldc, bool accumulate) {
+    Reg acc[R][NV];
+    for (int i = 0; i < R; ++i)
+      for (int j = 0; j < NV; ++j)
+        acc[i][j] = accumulate ? V::load(c + i * ldc + j * W) : V::set1(0.0f);
+    for (int64_t k = 0; k < depth; ++k) {
+      Reg row[NV];
+      for (int j = 0; j < NV; ++j) row[j] = V::load(b + k * ldb + j * W);
+      for (int i = 0; i < R; ++i) {
+        const Reg x = V::set1(a[i * a_row + k * a_k]);
+        for (int j = 0; j < NV; ++j) acc[i][j] = V::fma(x, row[j], acc[i][j]);
+      }
+    }
+    for (int i = 0; i < R; ++i)
+      for (int j = 0; j < NV; ++j) V::store(c + i * ldc + j * W, acc[i][j]);
+  }
+  template <int NV>
+  static void columns(int64_t rows, int64_t depth, const float* a, int64_t a_row, int64_t a_k,
+                      const float* b, int64_t ldb, float* c, int64_t ldc, bool accumulate) {
+    constexpr int R = V::kTileRows;
+    int64_t i = 0;
+    for (; i + R <= rows; i += R)
+      tile<R, NV>(depth, a + i * a_row, a_row, a_k, b, ldb, c + i * ldc, ldc, accumulate);
+    for (; i < rows; ++i)
+      tile<1, NV>(depth, a + i * a_row, a_row, a_k, b, ldb, c + i * ldc, ldc, accumulate);
+  }
+  // n is a multiple of kLanes.
+  static void product(int64_t rows, int64_t n, int64_t depth, const float* a, int64_t a_row,
+                      int64_t a_k, const float* b, int64_t ldb, float* c, int64_t ldc,
+                      bool accumulate) {
+    int64_t j = 0;
+    for (; j + 4 * W <= n; j += 4 * W)
+      columns<4>(rows, depth, a, a_row, a_k, b + j, ldb, c + j, ldc, accumulate);
+    for (; j + 2 * W <= n; j += 2 * W)
+      columns<2>(rows, depth, a, a_row, a_k, b + j, ldb, c + j, ldc, accumulate);
+    for (; j < n; j += W)
+      columns<1>(rows, depth, a, a_row, a_k, b + j, ldb, c + j, ldc, accumulate);
+  }
+  // c[i, :] += sum over k < depth[i]: cells that a row does not see are not even multiplied by
+  // zero.
+  static void ragged_product(int64_t rows, int64_t n, const int32_t* depth, const float* a,
+                             int64_t a_row, const float* b, int64_t ldb, float* c, int64_t ldc) {
+    for (int64_t i = 0; i < rows;) {
+      int64_t end = i + 1;
+      while (end < rows && depth[end] == depth[i]) ++end;
+      if (depth[i] > 0)
+        product(end - i, n, depth[i], a + i * a_row, a_row, 1, b, ldb, c + i * ldc, ldc, true);
+      i = end;
+    }
+  }
+
+  // --- packing --------------------------------------------------------------------------------
+  template <Element E>
+  static float element(const void* x, int64_t i) {
+    if constexpr (E == Element::f32) {
+      return static_cast<const float*>(x)[i];
+    } else if constexpr (E == Element::f16) {
+      return f16_to_float(static_cast<const uint16_t*>(x)[i]);
+    } else {
+      return bf16_to_float(static_cast<const uint16_t*>(x)[i]);
+    }
+  }
+  template <Element E>
+  static Reg load(const void* x, int64_t i) {
+    if constexpr (E == Element::f32) return V::load(static_cast<const float*>(x) + i);
+    if constexpr (E == Element::f16) return V::load_f16(static_cast<const uint16_t*>(x) + i);
+    if constexpr (E == Element::bf16) return V::load_bf16(static_cast<const uint16_t*>(x) + i);
+  }
+  template <Element E>
+  static void pack(const void* x, int64_t stride, int64_t count, int64_t D, int64_t P, float* to) {
+    for (int64_t j = 0; j < count; ++j, to += P) {
+      int64_t d = 0;
+      for (; d + W <= D; d += W) V::store(to + d, load<E>(x, j * stride + d));
+      for (; d < D; ++d) to[d] = element<E>(x, j * stride + d);
+      for (; d < P; ++d) to[d] = 0.0f;
+    }
+  }
+  template <Element E>
+  static void pack_transposed(const void* x, int64_t stride, int64_t count, int64_t D, float* to) {
+    const int64_t columns = round_up(count, kLanes);
+    for (int64_t j = 0; j < columns; j += W) {
+      int64_t d = 0;
+      for (; d + W <= D; d += W) {
+        Reg r[W];
+        for (int i = 0; i < W; ++i) {
+          const int64_t key = j + i < count ? j + i : count - 1;
+          r[i] = load<E>(x, key * stride + d);
+        }
+        V::transpose(r);
+        for (int i = 0; i < W; ++i) V::store(to + (d + i) * kBlock + j, r[i]);
+      }
+      for (; d < D; ++d)
+        for (int i = 0; i < W; ++i) {
+          const int64_t key = j + i < count ? j + i : count - 1;
+          to[d * kBlock + j + i] = element<E>(x, key * stride + d);
+        }
+    }
+  }
+
+  // --- forward --------------------------------------------------------------------------------
+  // Scores of one row become probabilities relative to the new maximum; m, l and o are rescaled.
+  static void soften(const ForwardBlock& f, int64_t i, float* s) {
+    const int64_t visible = f.visible[i];
+    const Reg lowest = V::set1(-INFINITY);
+    Reg top = lowest;
+    for (int64_t j = 0; j < visible; j += W) {
+      const Reg x = V::keep(V::mul(V::load(s + j), V::set1(f.scale)), visible - j, lowest);
+      V::store(s + j, x);
+      top = V::max(top, x);
+    }
+    const float block_max = V::reduce_max(top);
+    float* o = f.o + i * f.P;
+    float* l = f.l + i * kLanes;
+    if (block_max > f.m[i]) {
+      const Reg factor = V::set1(exp1(f.m[i] - block_max));
+      for (int64_t d = 0; d < f.P; d += W) V::store(o + d, V::mul(V::load(o + d), factor));
+      for (int j = 0; j < kLanes; j += W) V::store(l + j, V::mul(V::load(l + j), factor));
+      f.m[i] = block_max;
+    }
+    const Reg shift = V::set1(f.m[i]);
+    for (int64_t j = 0; j < visible; j += W) {
+      const Reg p = exp(V::sub(V::load(s + j), shift));
+      V::store(s + j, p);
+      float* lane = l + j % kLanes;
+      V::store(lane, V::add(V::load(lane), p));
+    }
+  }
+
+  static void forward(const ForwardBlock& f) {
+    constexpr int64_t kRows = 8;
+    alignas(64) float s[kRows * kBlock];
+    const int64_t columns = round_up(f.count, kLanes);
+    for (int64_t first = 0; first < f.rows; first += kRows) {
+      const int64_t rows = f.rows - first < kRows ? f.rows - first : kRows;
+      int32_t most = 0;
+      for (int64_t i = 0; i < rows; ++i)
+        if (f.visible[first + i] > most) most = f.visible[first + i];
+      if (most == 0) continue;
+      product(rows, columns, f.D, f.q + first * f.P, f.P, 1, f.kt, kBlock, s, kBlock, false);
+      for (int64_t i = 0; i < rows; ++i)
+        if (f.visible[first + i] > 0) soften(f, first + i, s + i * kBlock);
+      ragged_product(rows, f.P, f.visible + first, s, kBlock, f.v, f.P, f.o + first * f.P, f.P);
+    }
+  }
+
+  static void merge(float m, const float* l, const float* o, int64_t P, float* to_m, float* to_l,
+                    float* to_o) {
+    if (m == -INFINITY) return;
+    const float top = m > *to_m ? m : *to_m;
+    const Reg old_factor = V::set1(exp1(*to_m - top)), new_factor = V::set1(exp1(m - top));
+    for (int j = 0; j < kLanes; j += W)
+      V::store(to_l + j, V::fma(V::load(l + j), new_factor, V::mul(V::load(to_l + j), old_factor)));
+    for (int64_t d = 0; d < P; d += W)
+      V::store(to_o + d, V::fma(V::load(o + d), new_factor, V::mul(V::load(to_o + d), old_factor)));
+    *to_m = top;
+  }
+
+  // --- backward -------------------------------------------------------------------------------
+  static void backward(const BackwardBlock& b) {
+    const int64_t columns = round_up(b.count, kLanes);
+    product(b.rows, columns, b.D, b.q, b.P, 1, b.kt, kBlock, b.p, kBlock, false);
+    product(b.rows, columns, b.D, b.dout, b.P, 1, b.vt, kBlock, b.ds, kBlock, false);
+    const Reg zero = V::set1(0.0f), scale = V::set1(b.scale);
+    for (int64_t i = 0; i < b.rows; ++i) {
+      float* p = b.p + i * kBlock;
+      float* ds = b.ds + i * kBlock;
+      const Reg lse = V::set1(b.lse[i]), delta = V::set1(b.delta[i]);
+      for (int64_t j = 0; j < columns; j += W) {
+        const int64_t left = b.visible[i] - j;
+        const Reg x = V::sub(V::mul(V::load(p + j), scale), lse);
+        const Reg y = V::keep(exp(x), left, zero);
+        const Reg g = V::mul(V::mul(y, V::sub(V::load(ds + j), delta)), scale);
+        V::store(p + j, y);
+        V::store(ds + j, V::keep(g, left, zero));
+      }
+    }
+    product(b.count, b.P, b.rows, b.p, 1, kBlock, b.dout, b.P, b.dv, b.P, true);
+    product(b.count, b.P, b.rows, b.ds, 1, kBlock, b.q, b.P, b.dk, b.P, true);
+    ragged_product(b.rows, b.P, b.visible, b.ds, kBlock, b.k, b.P, b.dq, b.P);
+  }
+
+  static constexpr FloatKernels kTable = {
+      {pack<Element::f32>, pack<Element::f16>, pack<Element::bf16>},
+      {pack_transposed<Element::f32>, pack_transposed<Element::f16>,
+       pack_transposed<Element::bf16>},
+      forward,
+      merge,
+      backward,
+  };
+};
+
+}  // namespace bantam::cpu::attention

@@ -23,7 +23,15 @@ void Builder::block(int64_t index) {
 
 Value Builder::weight(std::string_view name, const SymShape& shape) {
   const DType stored = options_.weight_type ? options_.weight_type(name) : DType::f32;
-  return g.weight(name, {stored, shape});
+  return g.weight(options_.prefix + std::string(name), {stored, shape});
+}
+
+Value Builder::vector(std::string_view name, Extent size) {
+  return g.weight(options_.prefix + std::string(name), {DType::f32, {size}});
+}
+
+bool Builder::has(std::string_view name) const {
+  return options_.has_weight && options_.has_weight(name);
 }
 
 Value Builder::embed(std::string_view table, int64_t vocabulary, int64_t columns) {
@@ -32,7 +40,7 @@ Value Builder::embed(std::string_view table, int64_t vocabulary, int64_t columns
 }
 
 Value Builder::rms_norm(Value x, std::string_view name, double eps) {
-  const Value w = g.weight(fmt::format("{}.weight", name), {DType::f32, {g.shape(x)[-1]}});
+  const Value w = vector(fmt::format("{}.weight", name), g.shape(x)[-1]);
   return ops::rms_norm(g, x, w, eps, options_.compute);
 }
 
@@ -41,8 +49,7 @@ Value Builder::linear(Value x, std::string_view name, int64_t out) {
   if (options_.compute == DType::bf16) w = ops::cast(g, w, DType::bf16);
   const Value y = ops::linear(g, x, w, options_.compute);
   const std::string bias = fmt::format("{}.bias", name);
-  if (!options_.has_weight || !options_.has_weight(bias)) return y;
-  return ops::add(g, y, g.weight(bias, {DType::f32, {out}}));
+  return has(bias) ? ops::add(g, y, vector(bias, out)) : y;
 }
 
 Value Builder::heads(Value x, int64_t count) {
@@ -52,9 +59,7 @@ Value Builder::heads(Value x, int64_t count) {
 
 Value Builder::rope(Value x, const ModelConfig& c) {
   Value factors;
-  if (options_.has_weight && options_.has_weight("rope_freqs.weight")) {
-    factors = g.weight("rope_freqs.weight", {DType::f32, {c.rope_dims / 2}});
-  }
+  if (has("rope_freqs.weight")) factors = vector("rope_freqs.weight", c.rope_dims / 2);
   return ops::rope(g, x, positions_, c.rope_theta, c.rope_pairs, c.rope_dims, false, factors);
 }
 
@@ -67,8 +72,8 @@ std::pair<Value, Value> Builder::keys_values(Value k, Value v) {
   }
   const Type type{options_.cache->type,
                   {options_.cache->sequences, options_.cache->cells, s[1], s[2]}};
-  const Value keys = g.state(fmt::format("cache.{}.k", block_), type);
-  const Value values = g.state(fmt::format("cache.{}.v", block_), type);
+  const Value keys = g.state(fmt::format("{}cache.{}.k", options_.prefix, block_), type);
+  const Value values = g.state(fmt::format("{}cache.{}.v", options_.prefix, block_), type);
   return {ops::cache_write(g, keys, k, sequences_, positions_),
           ops::cache_write(g, values, v, sequences_, positions_)};
 }

@@ -16,6 +16,8 @@ namespace bantam {
 // between ops, and where keys and values are kept. Model files see none of that; they say what is
 // computed.
 struct BuildOptions {
+  // Goes before the names of weights and caches, so that two models can share a graph.
+  std::string prefix;
   // The stored type of a weight. Not given: f32, the master weights of training.
   std::function<DType(std::string_view)> weight_type;
   // Whether the model has an optional weight (biases, frequency factors). Not given: none.
@@ -62,6 +64,8 @@ class Builder {
 
  private:
   Value weight(std::string_view name, const SymShape& shape);
+  Value vector(std::string_view name, Extent size);
+  [[nodiscard]] bool has(std::string_view name) const;
   std::pair<Value, Value> keys_values(Value k, Value v);
 
   BuildOptions options_;

@@ -1,0 +1,299 @@
+#include "train/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "graph/op.h"
+#include "models/architectures.h"
+#include "train/training_graph.h"
+
+namespace bantam {
+namespace {
+
+bool writes_residual(std::string_view name) {
+  return name.ends_with("attn_output.weight") || name.ends_with("ffn_down.weight");
+}
+
+Weights zeros_like(const Weights& weights) {
+  Weights z;
+  for (const auto& [name, t] : weights) z[name] = Tensor::zeros(DType::f32, t.shape());
+  return z;
+}
+
+int64_t bytes_of(const Weights& weights) {
+  int64_t n = 0;
+  for (const auto& [unused, t] : weights) n += t.bytes();
+  return n;
+}
+
+// The teacher's weights in the types that the graph computes with.
+Weights teacher_weights(const Model& teacher, DType compute) {
+  Weights w;
+  for (const auto& [name, t] : teacher.weights) {
+    const DType type = teacher_type(t, compute);
+    w[name] = t.dtype() == type ? t : t.to(type);
+  }
+  return w;
+}
+
+void check_vocabularies(const ModelConfig& student, const Model& teacher) {
+  if (teacher.config.vocab_size == student.vocab_size) return;
+  fail(ErrorKind::model, "distill",
+       "teacher and student must share a vocabulary: the teacher \"{}\" has {} tokens, the student "
+       "{}",
+       teacher.name, teacher.config.vocab_size, student.vocab_size);
+}
+
+TrainingMemory memory_of(const TrainingPlans& plans, int64_t parameter_bytes,
+                         int64_t teacher_bytes) {
+  TrainingMemory m;
+  m.weights = parameter_bytes;
+  m.gradients = parameter_bytes;
+  m.moments = 2 * parameter_bytes;
+  m.teacher = teacher_bytes;
+  m.activations = plans.gradient->arena_bytes() + plans.norm->arena_bytes() +
+                  plans.update->arena_bytes() + plans.evaluate->arena_bytes();
+  m.inputs = plans.gradient->leaf_bytes("input");
+  return m;
+}
+
+}  // namespace
+
+Weights initial_weights(const ModelConfig& config, uint64_t seed) {
+  Weights weights;
+  uint64_t stream = 0;
+  const auto depth = static_cast<float>(2 * config.block_count);
+  for (const WeightShape& w : required_weights(config)) {
+    Tensor t = Tensor::zeros(DType::f32, w.shape);
+    auto* data = t.as<float>();
+    const int64_t n = w.shape.elements();
+    if (w.shape.rank() == 1) {
+      const bool bias = w.name.ends_with(".bias");
+      std::fill(data, data + n, bias ? 0.0f : 1.0f);
+    } else {
+      Random random(seed, ++stream);
+      const float deviation = writes_residual(w.name) ? 0.02f / std::sqrt(depth) : 0.02f;
+      for (int64_t i = 0; i < n; ++i) data[i] = deviation * random.normal();
+    }
+    weights[w.name] = std::move(t);
+  }
+  return weights;
+}
+
+struct Trainer::Impl {
+  Impl(ModelConfig c, Weights w, const TrainerOptions& o, const Model* teacher,
+       const std::optional<DistillOptions>& distill)
+      : config(std::move(c)),
+        options(o),
+        pool(o.threads),
+        weights(std::move(w)),
+        m(zeros_like(weights)),
+        v(zeros_like(weights)),
+        gradients(zeros_like(weights)),
+        taught(teacher != nullptr ? teacher_weights(*teacher, o.compute) : Weights{}),
+        plans(make_training_plans(config, o, teacher, distill, pool.size())),
+        memory(memory_of(plans, bytes_of(weights), bytes_of(taught))),
+        ids(index(o.rows())),
+        targets(index(o.rows())),
+        sequences(index(o.rows())),
+        positions(index(o.rows())),
+        seed(index(1)),
+        hyper(Tensor::zeros(DType::f32, {8})),
+        gradient(plans.gradient, pool),
+        norm(plans.norm, pool),
+        update(plans.update, pool),
+        evaluate(plans.evaluate, pool) {
+    for (int64_t i = 0; i < o.rows(); ++i) {
+      sequences.as<int32_t>()[i] = static_cast<int32_t>(i / o.length);
+      positions.as<int32_t>()[i] = static_cast<int32_t>(i % o.length);
+    }
+    for (Executor* executor : {&gradient, &norm, &update, &evaluate}) bind(*executor);
+  }
+
+  static Tensor index(int64_t n) { return Tensor::zeros(DType::i32, {n}); }
+
+  static const Tensor* find(const Weights& w, std::string_view name) {
+    const auto found = w.find(name);
+    return found == w.end() ? nullptr : &found->second;
+  }
+
+  // The tensor that a leaf of one of the graphs stands for.
+  const Tensor* leaf(std::string_view name) const {
+    const std::pair<std::string_view, const Tensor*> inputs[] = {{"ids", &ids},
+                                                                 {"targets", &targets},
+                                                                 {"sequences", &sequences},
+                                                                 {"positions", &positions},
+                                                                 {"seed", &seed},
+                                                                 {"hyper", &hyper}};
+    for (const auto& [input, tensor] : inputs) {
+      if (name == input) return tensor;
+    }
+    const std::pair<std::string_view, const Weights*> groups[] = {
+        {"grad.", &gradients}, {"m.", &m}, {"v.", &v}, {"teacher.", &taught}};
+    for (const auto& [prefix, group] : groups) {
+      if (name.starts_with(prefix)) return find(*group, name.substr(prefix.size()));
+    }
+    return find(weights, name);
+  }
+
+  void bind(Executor& executor) {
+    const Graph& g = executor.plan().graph();
+    for (int32_t i = 0; i < g.size(); ++i) {
+      const Node& n = g.node(i);
+      if (!n.op->leaf || n.name.empty()) continue;
+      const Tensor* t = leaf(n.name);
+      BANTAM_ASSERT(t != nullptr);
+      executor.bind(n.name, t->view());
+    }
+  }
+
+  void load(const TrainingBatch& batch) {
+    BANTAM_ASSERT(static_cast<int64_t>(batch.ids.size()) == options.rows() &&
+                  batch.targets.size() == batch.ids.size());
+    std::memcpy(ids.data(), batch.ids.data(), batch.ids.size_bytes());
+    std::memcpy(targets.data(), batch.targets.data(), batch.targets.size_bytes());
+  }
+
+  static float scalar(const Executor& executor, std::string_view name) {
+    return *executor.output(name).as<float>();
+  }
+
+  // Two numbers into one seed, so that a resumed run masks as the first one would have.
+  int32_t mask_seed(int64_t micro_batch) const {
+    Random r(options.seed, static_cast<uint64_t>(steps * options.accumulation + micro_batch));
+    return static_cast<int32_t>(r.next() & 0x7fffffff);
+  }
+
+  ModelConfig config;
+  TrainerOptions options;
+  ThreadPool pool;
+  Weights weights, m, v, gradients, taught;
+  TrainingPlans plans;
+  TrainingMemory memory;
+  Tensor ids, targets, sequences, positions, seed, hyper;
+  Executor gradient, norm, update, evaluate;
+  int64_t steps = 0;
+};
+
+Trainer::Trainer(ModelConfig config, Weights weights, const TrainerOptions& options,
+                 std::shared_ptr<const Model> teacher, std::optional<DistillOptions> distill) {
+  if (teacher) {
+    check_vocabularies(config, *teacher);
+    if (!distill) distill = DistillOptions{};
+  }
+  check_config(config, "trainer");
+  impl_ = std::make_unique<Impl>(std::move(config), std::move(weights), options, teacher.get(),
+                                 distill);
+}
+
+Trainer::~Trainer() = default;
+
+StepResult Trainer::step(std::span<const TrainingBatch> batches, double learning_rate) {
+  Impl& t = *impl_;
+  const TrainerOptions& o = t.options;
+  BANTAM_ASSERT(static_cast<int64_t>(batches.size()) == o.accumulation);
+  for (auto& [unused, g] : t.gradients) {
+    std::memset(g.data(), 0, static_cast<size_t>(g.bytes()));
+  }
+  StepResult result;
+  for (size_t i = 0; i < batches.size(); ++i) {
+    t.load(batches[i]);
+    *t.seed.as<int32_t>() = t.mask_seed(static_cast<int64_t>(i));
+    t.gradient.run();
+    result.loss += Impl::scalar(t.gradient, "loss");
+    result.cross_entropy += Impl::scalar(t.gradient, "ce");
+  }
+  t.norm.run();
+  result.gradient_norm = std::sqrt(static_cast<double>(Impl::scalar(t.norm, "squares")));
+  if (!std::isfinite(result.gradient_norm)) {
+    fail(ErrorKind::model, "train",
+         "step {}: expected finite gradients, got {} (a smaller learning rate may help)", t.steps,
+         result.gradient_norm);
+  }
+  const bool clipped = o.clip > 0 && result.gradient_norm > o.clip;
+  ++t.steps;
+  const auto n = static_cast<double>(t.steps);
+  const double hyper[8] = {learning_rate,
+                           o.beta1,
+                           o.beta2,
+                           o.eps,
+                           1 - std::pow(o.beta1, n),
+                           1 - std::pow(o.beta2, n),
+                           clipped ? o.clip / result.gradient_norm : 1,
+                           0};
+  std::copy(hyper, hyper + 8, t.hyper.as<float>());
+  t.update.run();
+  return result;
+}
+
+Trainer::Evaluation Trainer::evaluate(const TrainingBatch& batch) {
+  impl_->load(batch);
+  impl_->evaluate.run();
+  const auto wanted = std::count_if(batch.targets.begin(), batch.targets.end(),
+                                    [](int32_t target) { return target >= 0; });
+  return {Impl::scalar(impl_->evaluate, "ce"), wanted};
+}
+
+int64_t Trainer::steps() const {
+  return impl_->steps;
+}
+const ModelConfig& Trainer::config() const {
+  return impl_->config;
+}
+const Weights& Trainer::weights() const {
+  return impl_->weights;
+}
+const Weights& Trainer::first_moments() const {
+  return impl_->m;
+}
+const Weights& Trainer::second_moments() const {
+  return impl_->v;
+}
+const TrainerOptions& Trainer::options() const {
+  return impl_->options;
+}
+const TrainingMemory& Trainer::memory() const {
+  return impl_->memory;
+}
+ThreadPool& Trainer::pool() {
+  return impl_->pool;
+}
+
+void Trainer::observe(Executor::Observer observer, void* user) {
+  impl_->gradient.observe(observer, user);
+}
+
+void Trainer::restore(int64_t steps, const Weights& weights, const Weights& m, const Weights& v) {
+  const auto copy = [](Weights& to, const Weights& from) {
+    for (auto& [name, t] : to) {
+      const Tensor& source = from.at(name);
+      BANTAM_ASSERT(source.bytes() == t.bytes());
+      std::memcpy(t.data(), source.data(), static_cast<size_t>(t.bytes()));
+    }
+  };
+  copy(impl_->weights, weights);
+  copy(impl_->m, m);
+  copy(impl_->v, v);
+  impl_->steps = steps;
+}
+
+TrainingMemory plan_training(const ModelConfig& config, const TrainerOptions& options,
+                             const Model* teacher) {
+  const int threads = options.threads > 0 ? options.threads : ThreadPool::default_size();
+  std::optional<DistillOptions> distill;
+  if (teacher != nullptr) distill = DistillOptions{};
+  const TrainingPlans plans = make_training_plans(config, options, teacher, distill, threads);
+  int64_t bytes = 0, teacher_bytes = 0;
+  for (const WeightShape& w : required_weights(config)) bytes += w.shape.elements() * 4;
+  if (teacher != nullptr) {
+    for (const auto& [unused, t] : teacher->weights) {
+      teacher_bytes += row_bytes(teacher_type(t, options.compute), t.shape().elements());
+    }
+  }
+  return memory_of(plans, bytes, teacher_bytes);
+}
+
+}  // namespace bantam

@@ -1,0 +1,328 @@
+#include "cpu/matmul/matmul.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "base/half.h"
+#include "base/random.h"
+#include "cpu/bindings.h"
+#include "cpu/matmul/gemm.h"
+
+namespace bantam::cpu {
+namespace {
+
+template <typename Entry>
+bool runs_here(const Entry& entry) {
+  const auto need = static_cast<uint32_t>(entry.isa);
+  return (need & detected_isas()) == need;
+}
+
+std::vector<float> floats(int64_t n, uint64_t seed) {
+  Random random(seed);
+  std::vector<float> values(static_cast<size_t>(n));
+  for (float& v : values) v = random.normal();
+  return values;
+}
+
+std::vector<uint16_t> halves(const std::vector<float>& values, uint16_t (*convert)(float)) {
+  std::vector<uint16_t> out;
+  for (const float v : values) out.push_back(convert(v));
+  return out;
+}
+
+// Memory of an operand (count vectors of length k) in either order.
+template <typename T>
+GemmOperand operand(const std::vector<T>& data, int64_t count, int64_t k, bool k_contiguous) {
+  return {data.data(), k_contiguous ? k : count, k_contiguous};
+}
+
+// A product of random matrices, with all orders of operands, types of results and blockings.
+struct Problem {
+  int64_t m, n, k;
+  bool ta, tb, bf16, c_bf16;
+  std::vector<float> a, b;
+  std::vector<uint16_t> a16, b16;
+
+  Problem(int64_t m_, int64_t n_, int64_t k_, bool ta_, bool tb_, bool bf16_, bool c_bf16_)
+      : m(m_),
+        n(n_),
+        k(k_),
+        ta(ta_),
+        tb(tb_),
+        bf16(bf16_),
+        c_bf16(c_bf16_),
+        a(floats(m * k, 1)),
+        b(floats(n * k, 2)) {
+    if (!bf16) return;
+    a16 = halves(a, float_to_bf16);
+    b16 = halves(b, float_to_bf16);
+    for (size_t i = 0; i < a.size(); ++i) a[i] = bf16_to_float(a16[i]);
+    for (size_t i = 0; i < b.size(); ++i) b[i] = bf16_to_float(b16[i]);
+  }
+
+  [[nodiscard]] float a_at(int64_t i, int64_t j) const {
+    return a[static_cast<size_t>(ta ? j * m + i : i * k + j)];
+  }
+  [[nodiscard]] float b_at(int64_t i, int64_t j) const {
+    return b[static_cast<size_t>(tb ? i * k + j : j * n + i)];
+  }
+
+  [[nodiscard]] std::vector<float> run(const GemmKernels& kernels, int threads) const {
+    const auto outputs = static_cast<size_t>(m * n);
+    std::vector<float> c(outputs + 1, -7.0f);
+    std::vector<uint16_t> c16(outputs + 1, 0x4321);
+    Gemm g{&kernels, m, n, k, bf16 ? 2 : 4, {}, {}, c.data(), c_bf16};
+    g.a = bf16 ? operand(a16, m, k, !ta) : operand(a, m, k, !ta);
+    g.b = bf16 ? operand(b16, n, k, tb) : operand(b, n, k, tb);
+    if (c_bf16) g.c = c16.data();
+    std::vector<char> scratch(
+        static_cast<size_t>(gemm_scratch_bytes(kernels, n, k, c_bf16, threads)));
+    ThreadPool pool(threads);
+    if (threads == 1)
+      run_gemm(g, scratch.data());
+    else
+      run_gemm(g, scratch.data(), pool);
+    if (c_bf16) {
+      EXPECT_EQ(c16.back(), 0x4321);
+      for (size_t i = 0; i < outputs; ++i) c[i] = bf16_to_float(c16[i]);
+    } else {
+      EXPECT_EQ(c.back(), -7.0f);
+    }
+    c.resize(outputs);
+    return c;
+  }
+};
+
+struct Size {
+  int64_t m, n, k;
+};
+constexpr Size kSizes[] = {{1, 1, 1},    {3, 17, 5},    {16, 16, 32}, {33, 65, 31},  {37, 5, 100},
+                           {64, 96, 64}, {70, 31, 129}, {9, 40, 530}, {31, 33, 2051}};
+
+template <typename Check>
+void for_all_products(bool bf16, const Check& check) {
+  for (const Size& s : kSizes)
+    for (int form = 0; form < 4; ++form)
+      for (int out = 0; out <= static_cast<int>(bf16); ++out)
+        check(Problem(s.m, s.n, s.k, (form & 1) != 0, (form & 2) != 0, bf16, out != 0));
+}
+
+TEST(Matmul, IsTestedOnEveryInstructionSet) {
+  std::string missing;
+  for (const auto& entry : gemm_table_bf16())
+    if (!runs_here(entry)) missing += std::string(" ") + std::string(isa_name(entry.isa));
+  if (!missing.empty()) GTEST_SKIP() << "this machine lacks" << missing;
+}
+
+TEST(Linear, GivesTheSameBitsOnEveryInstructionSet) {
+  for (const int64_t k : {1, 7, 16, 33, 100}) {
+    for (const int64_t rows : {1, 2, 3, 7, 13}) {
+      const int64_t n = 11;
+      const auto x = floats(rows * k, 3), w = floats(n * k, 4);
+      const auto w16 = halves(w, float_to_f16), wb = halves(w, float_to_bf16);
+      std::vector<float> expected[3];
+      for (const auto& entry : linear_table()) {
+        if (!runs_here(entry)) continue;
+        const LinearKernel kernels[] = {entry.function->f32, entry.function->f16,
+                                        entry.function->bf16};
+        const void* weights[] = {w.data(), w16.data(), wb.data()};
+        for (size_t t = 0; t < 3; ++t) {
+          std::vector<float> y(static_cast<size_t>(rows * n + 1), -7.0f);
+          kernels[t](x.data(), k, weights[t], k, rows, n, y.data(), n);
+          if (expected[t].empty()) expected[t] = y;
+          EXPECT_EQ(y, expected[t]) << isa_name(entry.isa) << " k " << k << " rows " << rows;
+        }
+      }
+    }
+  }
+}
+
+TEST(Linear, WidensEveryHalfExactly) {
+  std::vector<uint16_t> w;
+  for (uint32_t bits = 0; bits < 65536; ++bits)
+    if ((bits & 0x7c00u) != 0x7c00u) w.push_back(static_cast<uint16_t>(bits));
+  const float one = 1.0f;
+  const auto n = static_cast<int64_t>(w.size());
+  for (const auto& entry : linear_table()) {
+    if (!runs_here(entry)) continue;
+    std::vector<float> y(w.size());
+    entry.function->f16(&one, 1, w.data(), 1, 1, n, y.data(), n);
+    for (size_t i = 0; i < w.size(); ++i)
+      ASSERT_EQ(y[i], f16_to_float(w[i])) << isa_name(entry.isa) << " bits " << w[i];
+  }
+}
+
+TEST(Gemm, GivesTheSameBitsInF32OnEveryInstructionSet) {
+  for_all_products(false, [](const Problem& p) {
+    std::vector<float> expected;
+    for (const auto& entry : gemm_table_f32()) {
+      if (!runs_here(entry)) continue;
+      const auto c = p.run(*entry.function, 1);
+      if (expected.empty()) expected = c;
+      EXPECT_EQ(c, expected) << isa_name(entry.isa) << " " << p.m << " " << p.n << " " << p.k << " "
+                             << p.ta << p.tb;
+    }
+  });
+}
+
+TEST(Gemm, AgreesWithADoublePrecisionSumOfTheSameElements) {
+  for_all_products(true, [](const Problem& p) {
+    for (const auto& entry : gemm_table_bf16()) {
+      if (!runs_here(entry)) continue;
+      const auto c = p.run(*entry.function, 1);
+      for (int64_t i = 0; i < p.m; ++i) {
+        for (int64_t j = 0; j < p.n; ++j) {
+          double sum = 0, size = 0;
+          for (int64_t k = 0; k < p.k; ++k) {
+            const double product = static_cast<double>(p.a_at(i, k)) * p.b_at(j, k);
+            sum += product;
+            size += std::abs(product);
+          }
+          const double tolerance = size * 1e-5 + (p.c_bf16 ? std::abs(sum) / 128 : 0);
+          ASSERT_NEAR(c[static_cast<size_t>(i * p.n + j)], sum, tolerance)
+              << isa_name(entry.isa) << " " << p.m << " " << p.n << " " << p.k << " at " << i << ","
+              << j << " form " << p.ta << p.tb << p.c_bf16;
+        }
+      }
+    }
+  });
+}
+
+TEST(Gemm, GivesTheSameBitsForAnyNumberOfThreads) {
+  for (const bool ta : {false, true}) {
+    for (const bool c_bf16 : {false, true}) {
+      const Problem p(201, 520, 1100, ta, false, true, c_bf16);
+      for (const auto& entry : gemm_table_bf16()) {
+        if (!runs_here(entry) || entry.function != &gemm_kernels_bf16()) continue;
+        const auto expected = p.run(*entry.function, 1);
+        for (const int threads : {2, 4})
+          EXPECT_EQ(p.run(*entry.function, threads), expected) << isa_name(entry.isa);
+      }
+    }
+  }
+}
+
+TEST(Gemm, GivesARowTheSameBitsAloneAndAmongOthers) {
+  const Problem all(37, 70, 1000, false, true, true, false);
+  Problem alone(1, 70, 1000, false, true, true, false);
+  alone.a16.assign(all.a16.begin() + 3000, all.a16.begin() + 4000);
+  for (const auto& entry : gemm_table_bf16()) {
+    if (!runs_here(entry)) continue;
+    const auto c = all.run(*entry.function, 1);
+    EXPECT_EQ(std::vector<float>(c.begin() + 210, c.begin() + 280), alone.run(*entry.function, 1))
+        << isa_name(entry.isa);
+  }
+}
+
+TEST(Gemm, RoundsToBf16ToNearestEven) {
+  std::vector<float> values = floats(1000, 9);
+  values.insert(values.end(),
+                {0.0f, -0.0f, INFINITY, -INFINITY, NAN, 1e-40f, 3.4e38f, bits_float(0x3f808000u),
+                 bits_float(0x3f818000u), bits_float(0x7f800001u)});
+  std::vector<uint16_t> expected = halves(values, float_to_bf16);
+  for (const auto& entry : gemm_table_bf16()) {
+    if (!runs_here(entry)) continue;
+    std::vector<uint16_t> out(values.size());
+    entry.function->to_bf16(values.data(), out.data(), static_cast<int64_t>(values.size()));
+    EXPECT_EQ(out, expected) << isa_name(entry.isa);
+  }
+}
+
+// --- the bindings
+// ---------------------------------------------------------------------------------
+
+void run_step(std::string_view op, const Attributes& attributes,
+              const std::vector<TensorView>& inputs, const std::vector<TensorView>& outputs,
+              int threads = 2) {
+  for (const OpBinding& binding : matmul_bindings()) {
+    if (binding.op != op) continue;
+    const auto kernel = binding.bind(BindRequest{attributes, inputs, outputs, threads});
+    ASSERT_TRUE(kernel.has_value()) << op;
+    std::vector<char> scratch(static_cast<size_t>(kernel->scratch_bytes));
+    ThreadPool pool(threads);
+    kernel->run(StepContext{inputs, outputs, attributes, scratch.data(), pool});
+    return;
+  }
+  FAIL() << "no binding for " << op;
+}
+
+template <typename T>
+TensorView view(DType dtype, const Shape& shape, const std::vector<T>& data) {
+  return {dtype, shape, const_cast<T*>(data.data())};
+}
+
+TEST(LinearGroup, GivesTheSameBitsAsSeparateProjections) {
+  const int64_t rows = 51, k = 40;
+  const auto x = floats(rows * k, 5), w = floats(170 * k, 6);
+  const auto wb = halves(w, float_to_bf16), xb = halves(x, float_to_bf16);
+  for (const bool bf16 : {false, true}) {
+    const auto xs = bf16 ? view(DType::bf16, {3, 17, k}, xb) : view(DType::f32, {3, 17, k}, x);
+    std::vector<float> separate[3], grouped[3];
+    std::vector<TensorView> inputs{xs}, outputs;
+    int64_t offset = 0;
+    for (size_t i = 0; i < 3; ++i) {
+      const int64_t n = i == 0 ? 100 : 35;
+      const bool wide = !bf16 && i == 1;
+      TensorView weight = wide ? view(DType::f32, {n, k}, w) : view(DType::bf16, {n, k}, wb);
+      weight.data = weight.as<char>() + offset * k * (wide ? 4 : 2);
+      offset += n;
+      separate[i].resize(static_cast<size_t>(rows * n));
+      grouped[i] = separate[i];
+      inputs.push_back(weight);
+      outputs.push_back(view(DType::f32, {3, 17, n}, grouped[i]));
+      run_step("linear", {}, {xs, weight}, {view(DType::f32, {3, 17, n}, separate[i])});
+    }
+    run_step("linear_group", {}, inputs, outputs);
+    for (size_t i = 0; i < 3; ++i) EXPECT_EQ(grouped[i], separate[i]);
+  }
+}
+
+TEST(Matmul, ComputesEveryTransposition) {
+  const int64_t m = 5, n = 7, k = 9;
+  for (int form = 0; form < 4; ++form) {
+    const Problem p(m, n, k, (form & 1) != 0, (form & 2) != 0, false, false);
+    std::vector<float> c(static_cast<size_t>(m * n));
+    const Attributes attributes{{"ta", int64_t{p.ta}}, {"tb", int64_t{p.tb}}};
+    run_step("matmul", attributes,
+             {view(DType::f32, p.ta ? Shape{k, m} : Shape{m, k}, p.a),
+              view(DType::f32, p.tb ? Shape{n, k} : Shape{k, n}, p.b)},
+             {view(DType::f32, {m, n}, c)});
+    EXPECT_EQ(c, p.run(gemm_kernels_f32(), 1));
+  }
+}
+
+TEST(BatchMatmul, SharesEachSecondMatrixAmongAGroup) {
+  const int64_t batch = 6, group = 3, m = 5, n = 7, k = 9;
+  const auto a = floats(batch * m * k, 7), b = floats(batch / group * n * k, 8);
+  for (const int threads : {1, 2, 8}) {
+    std::vector<float> c(static_cast<size_t>(batch * m * n));
+    run_step("batch_matmul", {{"ta", int64_t{0}}, {"tb", int64_t{1}}},
+             {view(DType::f32, {batch, m, k}, a), view(DType::f32, {batch / group, n, k}, b)},
+             {view(DType::f32, {batch, m, n}, c)}, threads);
+    for (int64_t i = 0; i < batch; ++i) {
+      Problem p(m, n, k, false, true, false, false);
+      p.a.assign(a.begin() + i * m * k, a.begin() + (i + 1) * m * k);
+      p.b.assign(b.begin() + i / group * n * k, b.begin() + (i / group + 1) * n * k);
+      EXPECT_EQ(std::vector<float>(c.begin() + i * m * n, c.begin() + (i + 1) * m * n),
+                p.run(gemm_kernels_f32(), 1));
+    }
+  }
+}
+
+TEST(Linear, RefusesTypesThatOthersBind) {
+  const TensorView x{DType::q8a, {2, 32}, nullptr}, w{DType::q4_0, {3, 32}, nullptr};
+  const TensorView xb{DType::bf16, {2, 32}, nullptr}, wf{DType::f32, {3, 32}, nullptr};
+  const TensorView y{DType::f32, {2, 3}, nullptr};
+  for (const OpBinding& binding : matmul_bindings()) {
+    if (binding.op != "linear" && binding.op != "linear_group") continue;
+    const TensorView quantised[] = {x, w}, mixed[] = {xb, wf}, out[] = {y};
+    EXPECT_FALSE(binding.bind({{}, quantised, out, 1}).has_value());
+    EXPECT_FALSE(binding.bind({{}, mixed, out, 1}).has_value());
+  }
+}
+
+}  // namespace
+}  // namespace bantam::cpu

@@ -1,0 +1,64 @@
+// GCC 12 takes the undefined pass-through operands of its own intrinsics for a mistake.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+#include <immintrin.h>
+#include <string.h>
+
+#include "cpu/matmul/matmul.h"
+
+namespace bantam::cpu::x86_bf16 {
+namespace {
+
+constexpr int kRows = 8;
+
+// sum += a * b over pairs. Written out because Clang 16 crashes on a broadcast of __m512bh.
+void multiply_add(__m512& sum, __m512i a, __m512i b) {
+  __asm__("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+}
+
+void multiply_8x32(const uint16_t* a, const uint16_t* b, int64_t k, float* c, int64_t ldc,
+                   int64_t rows, __mmask16 left, __mmask16 right, bool accumulate) {
+  __m512 sum[kRows][2];
+  for (int r = 0; r < kRows; ++r) {
+    const bool load = accumulate && r < rows;
+    sum[r][0] = load ? _mm512_maskz_loadu_ps(left, c + r * ldc) : _mm512_setzero_ps();
+    sum[r][1] = load ? _mm512_maskz_loadu_ps(right, c + r * ldc + 16) : _mm512_setzero_ps();
+  }
+  for (int64_t block = 0; block < k; block += kPairStep, a += kPanel * kPairStep) {
+    for (int64_t pair = 0; pair < kPairStep / 2; ++pair, b += 2 * kPanel) {
+      const __m512i b0 = _mm512_loadu_si512(b);
+      const __m512i b1 = _mm512_loadu_si512(b + 32);
+      for (int r = 0; r < kRows; ++r) {
+        int32_t two;
+        memcpy(&two, a + r * kPairStep + 2 * pair, sizeof two);
+        const __m512i av = _mm512_set1_epi32(two);
+        multiply_add(sum[r][0], av, b0);
+        multiply_add(sum[r][1], av, b1);
+      }
+    }
+  }
+  for (int r = 0; r < kRows; ++r) {
+    if (r >= rows) break;
+    _mm512_mask_storeu_ps(c + r * ldc, left, sum[r][0]);
+    _mm512_mask_storeu_ps(c + r * ldc + 16, right, sum[r][1]);
+  }
+}
+
+}  // namespace
+
+void panel_pairs(const void* a, const void* b, int64_t strip_stride, int64_t k, float* c,
+                 int64_t ldc, int64_t rows, int64_t columns, bool accumulate) {
+  const auto* panel = static_cast<const uint16_t*>(a);
+  const auto* strip = static_cast<const uint16_t*>(b);
+  for (int64_t n = 0; n < columns; n += kPanel, strip += strip_stride) {
+    const int64_t width = columns - n < kPanel ? columns - n : kPanel;
+    const uint32_t mask = static_cast<uint32_t>((uint64_t{1} << width) - 1);
+    for (int64_t r = 0; r < rows; r += kRows)
+      multiply_8x32(panel + r * kPairStep, strip, k, c + r * ldc + n, ldc, rows - r,
+                    static_cast<__mmask16>(mask), static_cast<__mmask16>(mask >> 16), accumulate);
+  }
+}
+
+}  // namespace bantam::cpu::x86_bf16

@@ -1,0 +1,85 @@
+#include "text/tokenizers/byte_level_bpe.h"
+
+#include "base/error.h"
+#include "text/tokenizers/byte_alphabet.h"
+
+namespace bantam {
+
+ByteLevelBpe::ByteLevelBpe(TokenizerSpec spec, std::string_view where)
+    : Tokenizer(std::move(spec)),
+      pre_(*find_pre_tokenizer(spec_.pre.empty() ? "gpt-2" : spec_.pre)),
+      merges_(spec_.merges.size()) {
+  std::vector<std::string> pieces(spec_.tokens.size());
+  for (size_t id = 0; id < pieces.size(); ++id) {
+    // Added tokens are spelled as plain text, not in the byte alphabet.
+    const bool plain = type_unchecked(id) != TokenType::normal;
+    pieces[id] =
+        plain ? spec_.tokens[id] : unspell_bytes(spec_.tokens[id]).value_or(spec_.tokens[id]);
+  }
+  set_pieces(pieces);
+  for (int byte = 0; byte < 256; ++byte) {
+    const char c = static_cast<char>(byte);
+    byte_tokens_[static_cast<size_t>(byte)] = find(spell_bytes({&c, 1})).value_or(spec_.unk);
+  }
+  read_merges(where);
+}
+
+void ByteLevelBpe::read_merges(std::string_view where) {
+  for (size_t rank = 0; rank < spec_.merges.size(); ++rank) {
+    const std::string& merge = spec_.merges[rank];
+    const size_t space = merge.find(' ');
+    if (space == 0 || space == merge.npos || space + 1 == merge.size() ||
+        merge.find(' ', space + 1) != merge.npos) {
+      fail(ErrorKind::format, where, "merge {}: expected two tokens and a space, got \"{}\"", rank,
+           merge);
+    }
+    const std::string_view left = std::string_view(merge).substr(0, space);
+    const std::string_view right = std::string_view(merge).substr(space + 1);
+    const auto token = [&](std::string_view text) {
+      const auto id = find(text);
+      if (!id) {
+        fail(ErrorKind::format, where, "merge {} (\"{}\"): expected a token \"{}\", got none", rank,
+             merge, text);
+      }
+      return *id;
+    };
+    const auto joined = static_cast<uint64_t>(token(std::string(left) += right));
+    merges_.insert(PairMap::key(token(left), token(right)), uint64_t{rank} << 32 | joined);
+  }
+}
+
+void ByteLevelBpe::encode_plain(std::string_view text, std::vector<int32_t>& out) const {
+  SymbolMerger merger;
+  for_each_word(pre_.stages, text, [&](std::string_view word) {
+    if (cache_.find(word, out)) return;
+    const size_t first = out.size();
+    encode_word(word, merger, out);
+    cache_.store(word, out.data() + first, out.size() - first);
+  });
+}
+
+void ByteLevelBpe::encode_word(std::string_view word, SymbolMerger& merger,
+                               std::vector<int32_t>& out) const {
+  if (pre_.ignore_merges) {
+    if (const auto whole = find(spell_bytes(word));
+        whole && type_unchecked(static_cast<size_t>(*whole)) == TokenType::normal) {
+      out.push_back(*whole);
+      return;
+    }
+  }
+  merger.clear();
+  for (uint32_t i = 0; i < word.size(); ++i) {
+    merger.append(i, i + 1, byte_tokens_[static_cast<uint8_t>(word[i])]);
+  }
+  merger.run([this](const Symbol& left, const Symbol& right) -> Merge {
+    if (left.id < 0 || right.id < 0) return {0, -1};
+    const uint64_t* merge = merges_.find(PairMap::key(left.id, right.id));
+    if (merge == nullptr) return {0, -1};
+    return {static_cast<uint32_t>(*merge >> 32), static_cast<int32_t>(*merge & 0xFFFFFFFF)};
+  });
+  for (const Symbol& s : merger.symbols) {
+    if (s.begin != s.end && s.id >= 0) out.push_back(s.id);
+  }
+}
+
+}  // namespace bantam

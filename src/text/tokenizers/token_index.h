@@ -1,0 +1,107 @@
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace bantam {
+
+// A well-mixed 64-bit number for a hash table slot (the finaliser of MurmurHash3).
+constexpr uint64_t mix_bits(uint64_t x) {
+  x = (x ^ (x >> 33)) * 0xFF51AFD7ED558CCD;
+  x = (x ^ (x >> 33)) * 0xC4CEB9FE1A85EC53;
+  return x ^ (x >> 33);
+}
+
+// A hash of short byte strings that is the same on every machine.
+inline uint64_t hash_bytes(std::string_view bytes) {
+  uint64_t h = 0xCBF29CE484222325;
+  for (const char c : bytes) h = (h ^ static_cast<uint8_t>(c)) * 0x100000001B3;
+  return mix_bits(h);
+}
+
+// Text -> token id, holding only ids: `text_of(id)` gives the text of each. Of equal texts the one
+// added first is kept.
+class TokenIndex {
+ public:
+  explicit TokenIndex(size_t capacity = 0)
+      : slots_(std::bit_ceil(capacity * 2 + 2), -1), mask_(slots_.size() - 1) {}
+
+  template <typename TextOf>
+  void add(int32_t id, TextOf&& text_of) {
+    const std::string_view text = text_of(id);
+    size_t slot = hash_bytes(text) & mask_;
+    while (slots_[slot] >= 0) {
+      if (text_of(slots_[slot]) == text) return;
+      slot = (slot + 1) & mask_;
+    }
+    slots_[slot] = id;
+  }
+
+  // -1 when no token has this text.
+  template <typename TextOf>
+  int32_t find(std::string_view text, TextOf&& text_of) const {
+    for (size_t slot = hash_bytes(text) & mask_;; slot = (slot + 1) & mask_) {
+      const int32_t id = slots_[slot];
+      if (id < 0 || text_of(id) == text) return id;
+    }
+  }
+
+ private:
+  std::vector<int32_t> slots_;
+  size_t mask_;
+};
+
+// Pair of token ids -> 64-bit value, by open addressing; grows as needed.
+class PairMap {
+ public:
+  static constexpr uint64_t key(int32_t left, int32_t right) {
+    return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
+  }
+
+  explicit PairMap(size_t capacity = 0)
+      : slots_(std::bit_ceil(capacity * 2 + 16)), mask_(slots_.size() - 1) {}
+
+  [[nodiscard]] const uint64_t* find(uint64_t key) const {
+    for (size_t slot = mix_bits(key) & mask_;; slot = (slot + 1) & mask_) {
+      if (slots_[slot].key == key) return &slots_[slot].value;
+      if (slots_[slot].key == kEmpty) return nullptr;
+    }
+  }
+
+  // Puts the value under the key unless it has one; returns the value that stands there.
+  uint64_t insert(uint64_t key, uint64_t value) {
+    if ((count_ + 1) * 2 > slots_.size()) grow();
+    size_t slot = mix_bits(key) & mask_;
+    for (; slots_[slot].key != kEmpty; slot = (slot + 1) & mask_) {
+      if (slots_[slot].key == key) return slots_[slot].value;
+    }
+    slots_[slot] = {key, value};
+    ++count_;
+    return value;
+  }
+
+ private:
+  static constexpr uint64_t kEmpty = ~uint64_t{0};  // ids are never negative
+  struct Slot {
+    uint64_t key = kEmpty;
+    uint64_t value = 0;
+  };
+
+  void grow() {
+    std::vector<Slot> old(slots_.size() * 2);
+    old.swap(slots_);
+    mask_ = slots_.size() - 1;
+    count_ = 0;
+    for (const Slot& s : old) {
+      if (s.key != kEmpty) insert(s.key, s.value);
+    }
+  }
+
+  std::vector<Slot> slots_;
+  size_t mask_;
+  size_t count_ = 0;
+};
+
+}  // namespace bantam

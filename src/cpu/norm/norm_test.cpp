@@ -31,7 +31,7 @@ TEST(RmsNorm, OfZerosIsZero) {
   const Elements x(DType::f32, 20), w = Elements::sample(DType::f32, 20, 1);
   Elements y = Elements::sample(DType::f32, 20, 2);
   norm_kernels().rms_norm[0][0](x.data(), w.f32(), y.data(), 1, 20, kEps);
-  expect_same(x, y, "zeros");
+  for (int64_t i = 0; i < 20; ++i) EXPECT_EQ(y.get(i), 0.0f);
 }
 
 class NormKernelsOf : public testing::TestWithParam<KernelEntry<const NormKernels*>> {

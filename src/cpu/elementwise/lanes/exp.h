@@ -33,4 +33,10 @@ inline typename L::F sigmoid(typename L::F x) {
   return L::div(one, L::add(one, exp<L>(L::sub(L::set(0.0f), x))));
 }
 
+// x / (1 + e^-x)
+template <class L>
+inline typename L::F silu(typename L::F x) {
+  return L::div(x, L::add(L::set(1.0f), exp<L>(L::sub(L::set(0.0f), x))));
+}
+
 }  // namespace bantam::cpu

@@ -1,0 +1,188 @@
+#include <algorithm>
+#include <cmath>
+
+#include "cpu/bindings.h"
+#include "cpu/elementwise/chunks.h"
+#include "cpu/elementwise/move.h"
+#include "cpu/elementwise/table.h"
+
+namespace bantam::cpu {
+namespace {
+
+// A type's index in the tables, -1 if there is none.
+int index(DType t) {
+  return t == DType::f32 ? 0 : t == DType::bf16 ? 1 : t == DType::f16 ? 2 : -1;
+}
+int index(const TensorView& v) {
+  return index(v.dtype);
+}
+bool is_float(DType t) {
+  return t == DType::f32 || t == DType::bf16;
+}
+
+std::byte* at(const TensorView& v, int64_t i) {
+  return v.as<std::byte>() + i * (v.dtype == DType::f32 ? 4 : 2);
+}
+
+template <typename Body>
+void for_elements(const StepContext& c, Body body) {
+  c.pool.parallel_for(c.outputs[0].shape.elements(), kGrain,
+                      [&](int64_t begin, int64_t end, int) { body(begin, end - begin); });
+}
+
+// --- one input -----------------------------------------------------------------------------------
+
+template <Unary op>
+void run_unary(const StepContext& c) {
+  const TensorView &x = c.inputs[0], &y = c.outputs[0];
+  float parameter = 0;
+  if (op == kScale) parameter = static_cast<float>(c.attributes.real("factor"));
+  if (op == kShift) parameter = static_cast<float>(c.attributes.real("amount"));
+  const UnaryFn kernel = elementwise_kernels().unary[op][index(x)];
+  for_elements(c, [&](int64_t i, int64_t n) { kernel(at(x, i), at(y, i), n, parameter); });
+}
+
+template <Unary op>
+std::optional<BoundKernel> bind_unary(const BindRequest& r) {
+  if (!is_float(r.in(0)) || r.out(0) != r.in(0)) return {};
+  return BoundKernel{run_unary<op>, 0};
+}
+
+// The logarithm is the C library's: it is on no hot path.
+void run_log(const StepContext& c) {
+  const auto* x = c.inputs[0].as<float>();
+  auto* y = c.outputs[0].as<float>();
+  for_elements(c, [&](int64_t i, int64_t n) {
+    for (int64_t j = i; j < i + n; ++j) y[j] = std::log(x[j]);
+  });
+}
+
+std::optional<BoundKernel> bind_log(const BindRequest& r) {
+  if (r.in(0) != DType::f32 || r.out(0) != DType::f32) return {};
+  return BoundKernel{run_log, 0};
+}
+
+void run_cast(const StepContext& c) {
+  const TensorView &x = c.inputs[0], &y = c.outputs[0];
+  const CastFn kernel = elementwise_kernels().cast[index(x)][index(y)];
+  for_elements(c, [&](int64_t i, int64_t n) { kernel(at(x, i), at(y, i), n); });
+}
+
+std::optional<BoundKernel> bind_cast(const BindRequest& r) {
+  if (r.in(0) == r.out(0)) return BoundKernel{run_copy, 0};
+  if (index(r.in(0)) < 0 || index(r.out(0)) < 0) return {};
+  return BoundKernel{run_cast, 0};
+}
+
+// --- two inputs ----------------------------------------------------------------------------------
+
+template <Binary op>
+void run_binary(const StepContext& c) {
+  const TensorView &a = c.inputs[0], &b = c.inputs[1], &y = c.outputs[0];
+  const ElementwiseKernels& kernels = elementwise_kernels();
+  const BinaryFn whole = kernels.binary[op][index(a)][index(b)];
+  const BinaryFn one = kernels.binary_one[op][index(a)][index(b)];
+  const int64_t period = b.shape.elements();
+  for_elements(c, [&](int64_t i, int64_t n) {
+    if (period == 1) return one(at(a, i), b.data, at(y, i), n);
+    for (const int64_t end = i + n; i < end;) {
+      const int64_t offset = i % period, length = std::min(period - offset, end - i);
+      whole(at(a, i), at(b, offset), at(y, i), length);
+      i += length;
+    }
+  });
+}
+
+template <Binary op>
+std::optional<BoundKernel> bind_binary(const BindRequest& r) {
+  if (!is_float(r.in(0)) || !is_float(r.in(1)) || r.out(0) != r.in(0)) return {};
+  return BoundKernel{run_binary<op>, 0};
+}
+
+// state += x: the output is the state's memory.
+std::optional<BoundKernel> bind_accumulate(const BindRequest& r) {
+  if (r.in(0) != DType::f32) return {};
+  return bind_binary<kAdd>(r);
+}
+
+void run_swiglu(const StepContext& c) {
+  const TensorView &gate = c.inputs[0], &up = c.inputs[1], &y = c.outputs[0];
+  const SwigluFn kernel = elementwise_kernels().swiglu[index(gate)];
+  for_elements(c, [&](int64_t i, int64_t n) { kernel(at(gate, i), at(up, i), at(y, i), n); });
+}
+
+std::optional<BoundKernel> bind_swiglu(const BindRequest& r) {
+  if (!is_float(r.in(0)) || r.in(1) != r.in(0) || r.out(0) != r.in(0)) return {};
+  return BoundKernel{run_swiglu, 0};
+}
+
+void run_swiglu_grad(const StepContext& c) {
+  const TensorView &gate = c.inputs[0], &up = c.inputs[1], &dy = c.inputs[2];
+  const TensorView &dgate = c.outputs[0], &dup = c.outputs[1];
+  const SwigluGradFn kernel =
+      elementwise_kernels().swiglu_grad[index(gate)][index(dy)][index(dgate)];
+  for_elements(c, [&](int64_t i, int64_t n) {
+    kernel(at(gate, i), at(up, i), at(dy, i), at(dgate, i), at(dup, i), n);
+  });
+}
+
+std::optional<BoundKernel> bind_swiglu_grad(const BindRequest& r) {
+  if (!is_float(r.in(0)) || r.in(1) != r.in(0) || !is_float(r.in(2))) return {};
+  if (!is_float(r.out(0)) || r.out(1) != r.out(0)) return {};
+  return BoundKernel{run_swiglu_grad, 0};
+}
+
+// SplitMix64 (Steele et al. 2014), the finaliser.
+uint64_t scramble(uint64_t x) {
+  x += 0x9e3779b97f4a7c15u;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+  return x ^ (x >> 31);
+}
+
+void run_dropout(const StepContext& c) {
+  const TensorView &x = c.inputs[0], &y = c.outputs[0];
+  const auto seed = static_cast<uint32_t>(c.inputs[1].as<int32_t>()[0]);
+  const auto salt = static_cast<uint64_t>(c.attributes.integer("salt"));
+  const double p = c.attributes.real("p");
+  const uint64_t key = scramble(seed ^ scramble(salt));
+  const DropoutMask mask{{static_cast<uint32_t>(key), static_cast<uint32_t>(key >> 32)},
+                         static_cast<uint32_t>(std::lround(p * 0x1p24)),
+                         static_cast<float>(1 / (1 - p))};
+  const DropoutFn kernel = elementwise_kernels().dropout[index(x)];
+  for_elements(c, [&](int64_t i, int64_t n) { kernel(at(x, i), at(y, i), i, n, mask); });
+}
+
+std::optional<BoundKernel> bind_dropout(const BindRequest& r) {
+  if (!is_float(r.in(0)) || r.in(1) != DType::i32 || r.out(0) != r.in(0)) return {};
+  return BoundKernel{run_dropout, 0};
+}
+
+constexpr OpBinding kBindings[] = {
+    {"scale", bind_unary<kScale>},
+    {"shift", bind_unary<kShift>},
+    {"exp", bind_unary<kExp>},
+    {"rsqrt", bind_unary<kRsqrt>},
+    {"reciprocal", bind_unary<kReciprocal>},
+    {"sigmoid", bind_unary<kSigmoid>},
+    {"silu", bind_unary<kSilu>},
+    {"log", bind_log},
+    {"cast", bind_cast},
+    {"copy", bind_copy},
+    {"transpose", bind_transpose},
+    {"add", bind_binary<kAdd>},
+    {"sub", bind_binary<kSub>},
+    {"mul", bind_binary<kMul>},
+    {"accumulate", bind_accumulate},
+    {"swiglu", bind_swiglu},
+    {"swiglu_grad", bind_swiglu_grad},
+    {"dropout", bind_dropout},
+};
+
+}  // namespace
+
+std::span<const OpBinding> elementwise_bindings() {
+  return kBindings;
+}
+
+}  // namespace bantam::cpu

@@ -1,0 +1,8 @@
+#include "cpu/elementwise/lanes/x86_avx512.h"
+#include "cpu/reduce/over_lanes.h"
+
+namespace bantam::cpu::x86_avx512 {
+
+constinit const ReduceKernels kReduceKernels = ReduceOverLanes<Lanes>::kernels();
+
+}  // namespace bantam::cpu::x86_avx512

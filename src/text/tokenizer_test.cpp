@@ -170,14 +170,14 @@ TEST(Tokenizer, WordsThatAreTokensSkipTheMergesUnderLlama3Rules) {
             std::vector<int32_t>{static_cast<int32_t>(spec.tokens.size()) - 1});
 }
 
-TEST(Tokenizer, AMegabyteWithoutSpacesIsEncodedInReasonableTime) {
-  const std::string same(1 << 20, 'a');
+TEST(Tokenizer, AQuarterMegabyteWithoutSpacesIsEncodedInReasonableTime) {
+  const std::string same(1 << 18, 'a');
   std::string mixed;
   Random random(4);
-  for (int i = 0; i < 1 << 20; ++i) mixed += "theca"[random.below(5)];
+  for (int i = 0; i < 1 << 18; ++i) mixed += "theca"[random.below(5)];
   for (const TokenizerSpec& spec : {trained_spec(), llama_spec()}) {
     const auto tokenizer = make_tokenizer(spec);
-    for (const std::string& text : {same, mixed, std::string(1 << 20, ' ')}) {
+    for (const std::string& text : {same, mixed, std::string(1 << 18, ' ')}) {
       EXPECT_EQ(tokenizer->decode(tokenizer->encode(text)), text);
     }
   }

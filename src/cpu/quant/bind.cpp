@@ -1,0 +1,118 @@
+#include <algorithm>
+
+#include "base/thread_pool.h"
+#include "cpu/bindings.h"
+#include "cpu/quant/table.h"
+
+namespace bantam::cpu {
+namespace {
+
+constexpr DType kFormatTypes[kWeightFormats] = {DType::q8_0, DType::q4_0, DType::q4_1,
+                                                DType::q4_k, DType::q5_k, DType::q6_k};
+
+// The row of the kernel table for a weight type, -1 if there is none.
+int format_of(DType type) {
+  const auto* found = std::find(std::begin(kFormatTypes), std::end(kFormatTypes), type);
+  return found == std::end(kFormatTypes) ? -1 : static_cast<int>(found - kFormatTypes);
+}
+
+void run_quantize(const StepContext& c) {
+  const TensorView &x = c.inputs[0], &q = c.outputs[0];
+  constexpr int64_t kGrain = 128;  // blocks: 16 KiB of input
+  const auto kernel = quant_kernels().quantize;
+  c.pool.parallel_for(x.shape.elements() / 32, kGrain, [&](int64_t begin, int64_t end, int) {
+    kernel(x.as<float>() + begin * 32, q.as<BlockQ8A>() + begin, end - begin);
+  });
+}
+
+std::optional<BoundKernel> bind_quantize(const BindRequest& r) {
+  if (r.in(0) != DType::f32 || r.out(0) != DType::q8a) return {};
+  return BoundKernel{run_quantize, 0};
+}
+
+// One weight matrix cut into chunks of rows; chunks of all matrices of a step are counted together.
+struct Projection {
+  const TensorView* w;
+  const TensorView* y;
+  int format;
+  int64_t row_bytes, chunk_rows, first_chunk, end_chunk;
+};
+
+// Rows per chunk: a multiple of 16, at least 16 KiB of weights and, where there is enough to do,
+// few enough for four chunks per thread.
+int64_t chunk_rows(int64_t row_bytes, int64_t rows, int threads) {
+  constexpr int64_t kMultiple = 16, kLeastBytes = 16384;
+  const int64_t least = (kLeastBytes + row_bytes - 1) / row_bytes;
+  const int64_t even = rows / (int64_t{4} * threads);
+  const int64_t chunk = std::max(least, std::min(even, 8 * least));
+  return (chunk + kMultiple - 1) / kMultiple * kMultiple;
+}
+
+// Rows that do not fill a vector go to the scalar kernel, which gives the same bits.
+void run_rows(const Projection& p, const BlockQ8A* x, int64_t m, int64_t begin, int64_t end) {
+  const QuantKernels& best = quant_kernels();
+  const QuantKernels& scalar = *quant_table().front().function;
+  const int64_t full = begin + (end - begin) / best.row_multiple * best.row_multiple;
+  const auto call = [&](const QuantKernels& kernels, int64_t from, int64_t to) {
+    if (from == to) return;
+    const QuantLinearShape shape{m, to - from, p.w->shape[1], p.w->shape[0]};
+    kernels.linear[p.format](x, p.w->as<uint8_t>() + from * p.row_bytes, p.y->as<float>() + from,
+                             shape);
+  };
+  call(best, begin, full);
+  call(scalar, full, end);
+}
+
+// linear_group with one matrix is linear: outputs[i] = x inputs[i + 1]^T.
+void run_linear(const StepContext& c) {
+  constexpr size_t kMostProjections = 16;
+  Projection projections[kMostProjections];
+  const size_t count = c.outputs.size();
+  int64_t chunks = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const TensorView& w = c.inputs[i + 1];
+    Projection& p = projections[i];
+    p.w = &w;
+    p.y = &c.outputs[i];
+    p.format = format_of(w.dtype);
+    p.row_bytes = row_bytes(w.dtype, w.shape[1]);
+    p.chunk_rows = chunk_rows(p.row_bytes, w.shape[0], c.pool.size());
+    p.first_chunk = chunks;
+    chunks += (w.shape[0] + p.chunk_rows - 1) / p.chunk_rows;
+    p.end_chunk = chunks;
+  }
+  const TensorView& x = c.inputs[0];
+  const int64_t m = x.shape.rows();
+  if (m == 0) return;
+  c.pool.parallel_for(chunks, 1, [&](int64_t chunk, int64_t, int) {
+    const Projection* p = projections;
+    while (chunk >= p->end_chunk) ++p;
+    const int64_t begin = (chunk - p->first_chunk) * p->chunk_rows;
+    const int64_t end = std::min(begin + p->chunk_rows, p->w->shape[0]);
+    run_rows(*p, x.as<BlockQ8A>(), m, begin, end);
+  });
+}
+
+std::optional<BoundKernel> bind_linear(const BindRequest& r) {
+  if (r.in(0) != DType::q8a || r.inputs.size() != r.outputs.size() + 1 || r.outputs.size() > 16) {
+    return {};
+  }
+  for (size_t i = 0; i < r.outputs.size(); ++i) {
+    if (format_of(r.in(i + 1)) < 0 || r.out(i) != DType::f32) return {};
+  }
+  return BoundKernel{run_linear, 0};
+}
+
+constexpr OpBinding kBindings[] = {
+    {"quantize", bind_quantize},
+    {"linear", bind_linear},
+    {"linear_group", bind_linear},
+};
+
+}  // namespace
+
+std::span<const OpBinding> quant_bindings() {
+  return kBindings;
+}
+
+}  // namespace bantam::cpu

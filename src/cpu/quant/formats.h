@@ -1,0 +1,270 @@
+#pragma once
+
+// The weight formats, written once for vectors whose lane r belongs to weight row r. Kernel files
+// instantiate these with their own `V` (an unnamed-namespace type, so nothing is shared between
+// instruction sets):
+//
+//   V::kRows                        rows side by side
+//   V::Ints, V::Floats              one 32-bit value per row
+//   V::columns<bytes>(p, stride, out)   out[j] lane r = bytes 4j..4j+3 of row r
+//   V::dword(p, stride)             the four bytes at p of every row
+//   V::dot<Max, count>(w, x)        exact sum over 4 * count unsigned weights <= Max
+//   V::dot_signed(w, x)             exact sum over 32 signed weights, plus kSignedOffset * sum_x
+//
+// `unpack(p, stride, sink)` decodes one block of every row and calls sink(group, weights, scales)
+// for each of its groups of 32; `finish` adds a group to a row's sum as quant.h prescribes.
+
+#include <stdint.h>
+
+#include "tensor/blocks.h"
+
+#define BANTAM_QUANT_INLINE [[gnu::always_inline]] static inline
+
+namespace bantam::cpu::quant {
+
+template <class V>
+struct Nibbles {
+  using Ints = typename V::Ints;
+  BANTAM_QUANT_INLINE Ints low(Ints v) { return V::and_bytes(v, 15); }
+  BANTAM_QUANT_INLINE Ints high(Ints v) { return V::and_bytes(V::template srl<4>(v), 15); }
+};
+
+template <class V>
+struct FormatQ8_0 {
+  using Ints = typename V::Ints;
+  using Floats = typename V::Floats;
+  using Scales = Floats;
+  static constexpr int kGroups = 1, kBytes = sizeof(BlockQ8_0), kSums = 1;
+
+  template <class Sink>
+  BANTAM_QUANT_INLINE void unpack(const uint8_t* p, int64_t stride, Sink&& sink) {
+    const Scales d = V::half_low(V::dword(p, stride));
+    Ints w[8];
+    V::template columns<32>(p + 2, stride, w);
+    V::prepare_signed(w);
+    sink(0, w, d);
+  }
+  BANTAM_QUANT_INLINE void dot(const Ints* w, const int8_t* x, Ints* isum) {
+    isum[0] = V::dot_signed(w, x);
+  }
+  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& d, const BlockQ8A& x,
+                                    Floats acc) {
+    Ints exact = isum[0];
+    if (V::kSignedOffset != 0) {
+      exact = V::sub(exact, V::set1(V::kSignedOffset * (x.sum[0] + x.sum[1])));
+    }
+    return V::fma(V::convert(exact), V::mul(d, V::set1(x.d)), acc);
+  }
+};
+
+template <class V>
+struct FormatQ4_0 {
+  using Ints = typename V::Ints;
+  using Floats = typename V::Floats;
+  using Scales = Floats;
+  static constexpr int kGroups = 1, kBytes = sizeof(BlockQ4_0), kSums = 1;
+
+  template <class Sink>
+  BANTAM_QUANT_INLINE void unpack(const uint8_t* p, int64_t stride, Sink&& sink) {
+    const Scales d = V::half_low(V::dword(p, stride));
+    Ints w[8];
+    V::template columns<16>(p + 2, stride, w);
+    for (int j = 0; j < 4; ++j) {
+      w[j + 4] = Nibbles<V>::high(w[j]);
+      w[j] = Nibbles<V>::low(w[j]);
+    }
+    sink(0, w, d);
+  }
+  BANTAM_QUANT_INLINE void dot(const Ints* w, const int8_t* x, Ints* isum) {
+    isum[0] = V::template dot<15, 8>(w, x);
+  }
+  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& d, const BlockQ8A& x,
+                                    Floats acc) {
+    const Ints exact = V::sub(isum[0], V::set1(8 * (x.sum[0] + x.sum[1])));
+    return V::fma(V::convert(exact), V::mul(d, V::set1(x.d)), acc);
+  }
+};
+
+template <class V>
+struct FormatQ4_1 {
+  using Ints = typename V::Ints;
+  using Floats = typename V::Floats;
+  struct Scales {
+    Floats d, m;
+  };
+  static constexpr int kGroups = 1, kBytes = sizeof(BlockQ4_1), kSums = 1;
+
+  template <class Sink>
+  BANTAM_QUANT_INLINE void unpack(const uint8_t* p, int64_t stride, Sink&& sink) {
+    const Ints both = V::dword(p, stride);
+    Ints w[8];
+    V::template columns<16>(p + 4, stride, w);
+    for (int j = 0; j < 4; ++j) {
+      w[j + 4] = Nibbles<V>::high(w[j]);
+      w[j] = Nibbles<V>::low(w[j]);
+    }
+    sink(0, w, Scales{V::half_low(both), V::half_high(both)});
+  }
+  BANTAM_QUANT_INLINE void dot(const Ints* w, const int8_t* x, Ints* isum) {
+    isum[0] = V::template dot<15, 8>(w, x);
+  }
+  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const BlockQ8A& x,
+                                    Floats acc) {
+    const Floats dx = V::set1(x.d);
+    acc = V::fma(V::convert(isum[0]), V::mul(s.d, dx), acc);
+    return V::fma(V::set1((float)(x.sum[0] + x.sum[1])), V::mul(s.m, dx), acc);
+  }
+};
+
+// d * scale and dmin * min of the eight sub-blocks of q4_k and q5_k; p: the first byte of the
+// block.
+template <class V>
+struct KScales {
+  using Ints = typename V::Ints;
+  using Floats = typename V::Floats;
+  Floats d[8], m[8];
+
+  [[gnu::always_inline]] inline KScales(const uint8_t* p, int64_t stride) {
+    const Ints both = V::dword(p, stride);
+    const Floats d_block = V::half_low(both), m_block = V::half_high(both);
+    Ints scales = V::dword(p + 4, stride), minima = V::dword(p + 8, stride),
+         rest = V::dword(p + 12, stride);
+    for (int j = 0; j < 4; ++j) {
+      d[j] = V::mul(d_block, V::convert(V::and_ints(scales, 63)));
+      m[j] = V::mul(m_block, V::convert(V::and_ints(minima, 63)));
+      const Ints top_d = V::and_ints(V::template srl<2>(scales), 48);
+      const Ints top_m = V::and_ints(V::template srl<2>(minima), 48);
+      const Ints low_m = V::and_ints(V::template srl<4>(rest), 15);
+      d[j + 4] = V::mul(d_block, V::convert(V::either(V::and_ints(rest, 15), top_d)));
+      m[j + 4] = V::mul(m_block, V::convert(V::either(low_m, top_m)));
+      scales = V::template srl<8>(scales);
+      minima = V::template srl<8>(minima);
+      rest = V::template srl<8>(rest);
+    }
+  }
+};
+
+template <class V>
+struct SubBlockScales {
+  typename V::Floats d, m;
+
+  [[gnu::always_inline]] inline typename V::Floats finish(typename V::Ints isum, const BlockQ8A& x,
+                                                          typename V::Floats acc) const {
+    const typename V::Floats dx = V::set1(x.d);
+    acc = V::fma(V::convert(isum), V::mul(d, dx), acc);
+    return V::fnma(V::mul(m, dx), V::set1((float)(x.sum[0] + x.sum[1])), acc);
+  }
+};
+
+template <class V>
+struct FormatQ4_K {
+  using Ints = typename V::Ints;
+  using Floats = typename V::Floats;
+  using Scales = SubBlockScales<V>;
+  static constexpr int kGroups = 8, kBytes = sizeof(BlockQ4_K), kSums = 1;
+
+  template <class Sink>
+  BANTAM_QUANT_INLINE void unpack(const uint8_t* p, int64_t stride, Sink&& sink) {
+    const KScales<V> scales(p, stride);
+    for (int c = 0; c < 4; ++c) {
+      Ints raw[8], w[8];
+      V::template columns<32>(p + 16 + 32 * c, stride, raw);
+      for (int j = 0; j < 8; ++j) w[j] = Nibbles<V>::low(raw[j]);
+      sink(2 * c, w, Scales{scales.d[2 * c], scales.m[2 * c]});
+      for (int j = 0; j < 8; ++j) w[j] = Nibbles<V>::high(raw[j]);
+      sink(2 * c + 1, w, Scales{scales.d[2 * c + 1], scales.m[2 * c + 1]});
+    }
+  }
+  BANTAM_QUANT_INLINE void dot(const Ints* w, const int8_t* x, Ints* isum) {
+    isum[0] = V::template dot<15, 8>(w, x);
+  }
+  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const BlockQ8A& x,
+                                    Floats acc) {
+    return s.finish(isum[0], x, acc);
+  }
+};
+
+template <class V>
+struct FormatQ5_K {
+  using Ints = typename V::Ints;
+  using Floats = typename V::Floats;
+  using Scales = SubBlockScales<V>;
+  static constexpr int kGroups = 8, kBytes = sizeof(BlockQ5_K), kSums = 1;
+
+  template <class Sink>
+  BANTAM_QUANT_INLINE void unpack(const uint8_t* p, int64_t stride, Sink&& sink) {
+    const KScales<V> scales(p, stride);
+    Ints top[8];  // bit 0 of each byte: the fifth bit of the next sub-block
+    V::template columns<32>(p + 16, stride, top);
+    for (int c = 0; c < 4; ++c) {
+      Ints raw[8], w[8];
+      V::template columns<32>(p + 48 + 32 * c, stride, raw);
+      for (int j = 0; j < 8; ++j) {
+        w[j] = V::either(Nibbles<V>::low(raw[j]), V::and_bytes(V::template sll<4>(top[j]), 16));
+      }
+      sink(2 * c, w, Scales{scales.d[2 * c], scales.m[2 * c]});
+      for (int j = 0; j < 8; ++j) {
+        w[j] = V::either(Nibbles<V>::high(raw[j]), V::and_bytes(V::template sll<3>(top[j]), 16));
+        top[j] = V::template srl<2>(top[j]);
+      }
+      sink(2 * c + 1, w, Scales{scales.d[2 * c + 1], scales.m[2 * c + 1]});
+    }
+  }
+  BANTAM_QUANT_INLINE void dot(const Ints* w, const int8_t* x, Ints* isum) {
+    isum[0] = V::template dot<31, 8>(w, x);
+  }
+  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const BlockQ8A& x,
+                                    Floats acc) {
+    return s.finish(isum[0], x, acc);
+  }
+};
+
+template <class V>
+struct FormatQ6_K {
+  using Ints = typename V::Ints;
+  using Floats = typename V::Floats;
+  struct Scales {
+    Floats d, first, second;
+  };
+  static constexpr int kGroups = 8, kBytes = sizeof(BlockQ6_K), kSums = 2;
+
+  BANTAM_QUANT_INLINE Floats signed_byte(Ints v) {
+    return V::convert(V::template sra<24>(V::template sll<24>(v)));
+  }
+
+  template <class Sink>
+  BANTAM_QUANT_INLINE void unpack(const uint8_t* p, int64_t stride, Sink&& sink) {
+    const Floats d = V::half_high(V::dword(p + 206, stride));  // not past the block's end
+    for (int half = 0; half < 2; ++half) {
+      Ints top[8];  // bits 0 and 1 of each byte: the high bits of the next group
+      V::template columns<32>(p + 128 + 32 * half, stride, top);
+      for (int t = 0; t < 4; ++t) {
+        Ints w[8];
+        V::template columns<32>(p + 64 * half + t % 2 * 32, stride, w);
+        for (int j = 0; j < 8; ++j) {
+          const Ints low = t < 2 ? Nibbles<V>::low(w[j]) : Nibbles<V>::high(w[j]);
+          w[j] = V::either(low, V::and_bytes(V::template sll<4>(top[j]), 48));
+          top[j] = V::template srl<2>(top[j]);
+        }
+        // The scales of two groups share four bytes.
+        const Ints four = V::dword(p + 192 + 8 * half + t / 2 * 4, stride);
+        const Ints two = t % 2 ? V::template srl<16>(four) : four;
+        sink(4 * half + t, w, Scales{d, signed_byte(two), signed_byte(V::template srl<8>(two))});
+      }
+    }
+  }
+  BANTAM_QUANT_INLINE void dot(const Ints* w, const int8_t* x, Ints* isum) {
+    isum[0] = V::template dot<63, 4>(w, x);
+    isum[1] = V::template dot<63, 4>(w + 4, x + 16);
+  }
+  // Integers below 2^24: products and their sum are exact in floats.
+  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const BlockQ8A& x,
+                                    Floats acc) {
+    const Floats first = V::convert(V::sub(isum[0], V::set1(32 * x.sum[0])));
+    const Floats second = V::convert(V::sub(isum[1], V::set1(32 * x.sum[1])));
+    const Floats scaled = V::fma(s.first, first, V::mul(s.second, second));
+    return V::fma(scaled, V::mul(s.d, V::set1(x.d)), acc);
+  }
+};
+
+}  // namespace bantam::cpu::quant

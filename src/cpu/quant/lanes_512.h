@@ -1,0 +1,137 @@
+#pragma once
+
+// Sixteen rows per AVX-512 vector, with VNNI. Included by the kernel files that have both.
+
+#if defined(__GNUC__) && !defined(__clang__)
+// False alarms inside the intrinsics' own header (GCC bug 105593).
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
+#include <immintrin.h>
+#include <stdint.h>
+
+#include "cpu/quant/formats.h"
+
+namespace bantam::cpu::quant {
+namespace {
+
+struct Lanes512 {
+  using Ints = __m512i;
+  using Floats = __m512;
+  static constexpr int kRows = 16;
+  static constexpr int kSignedOffset = 128;
+
+  BANTAM_QUANT_INLINE Ints dword(const uint8_t* p, int64_t stride) {
+    const __m512i rows = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    return _mm512_i32gather_epi32(_mm512_mullo_epi32(rows, _mm512_set1_epi32((int)stride)), p, 1);
+  }
+
+  // Rows r, r + 4, r + 8, r + 12: one per 128-bit lane.
+  BANTAM_QUANT_INLINE __m512i four_rows(const uint8_t* p, int64_t stride) {
+    const auto at = [&](int64_t row) {
+      return _mm_loadu_si128((const __m128i*)(const void*)(p + row * stride));
+    };
+    __m512i v = _mm512_castsi128_si512(at(0));
+    v = _mm512_mask_broadcast_i32x4(v, 0x00f0, at(4));
+    v = _mm512_mask_broadcast_i32x4(v, 0x0f00, at(8));
+    return _mm512_mask_broadcast_i32x4(v, 0xf000, at(12));
+  }
+
+  template <int kBytes>
+  BANTAM_QUANT_INLINE void columns(const uint8_t* p, int64_t stride, Ints* out) {
+    for (int half = 0; half < kBytes / 16; ++half, p += 16, out += 4) {
+      const __m512i a = four_rows(p, stride), b = four_rows(p + stride, stride);
+      const __m512i c = four_rows(p + 2 * stride, stride), d = four_rows(p + 3 * stride, stride);
+      const __m512i ab_low = _mm512_unpacklo_epi32(a, b), ab_high = _mm512_unpackhi_epi32(a, b);
+      const __m512i cd_low = _mm512_unpacklo_epi32(c, d), cd_high = _mm512_unpackhi_epi32(c, d);
+      out[0] = _mm512_unpacklo_epi64(ab_low, cd_low);
+      out[1] = _mm512_unpackhi_epi64(ab_low, cd_low);
+      out[2] = _mm512_unpacklo_epi64(ab_high, cd_high);
+      out[3] = _mm512_unpackhi_epi64(ab_high, cd_high);
+    }
+  }
+
+  BANTAM_QUANT_INLINE __m512i four(const int8_t* x) {
+    int32_t bytes;
+    __builtin_memcpy(&bytes, x, 4);
+    return _mm512_set1_epi32(bytes);
+  }
+
+  // Two chains, so that the products of one row overlap.
+  template <int kMax, int kCount>
+  BANTAM_QUANT_INLINE Ints dot(const Ints* w, const int8_t* x) {
+    __m512i even = _mm512_setzero_si512(), odd = even;
+    for (int j = 0; j < kCount; j += 2) {
+      even = _mm512_dpbusd_epi32(even, w[j], four(x + 4 * j));
+      odd = _mm512_dpbusd_epi32(odd, w[j + 1], four(x + 4 * j + 4));
+    }
+    return _mm512_add_epi32(even, odd);
+  }
+
+  // The instruction takes unsigned weights: q + 128.
+  BANTAM_QUANT_INLINE void prepare_signed(Ints* w) {
+    for (int j = 0; j < 8; ++j) w[j] = _mm512_xor_si512(w[j], _mm512_set1_epi8(-128));
+  }
+  BANTAM_QUANT_INLINE Ints dot_signed(const Ints* w, const int8_t* x) { return dot<255, 8>(w, x); }
+
+  BANTAM_QUANT_INLINE Ints and_bytes(Ints v, char mask) {
+    return _mm512_and_si512(v, _mm512_set1_epi8(mask));
+  }
+  BANTAM_QUANT_INLINE Ints and_ints(Ints v, int mask) {
+    return _mm512_and_si512(v, _mm512_set1_epi32(mask));
+  }
+  BANTAM_QUANT_INLINE Ints either(Ints a, Ints b) { return _mm512_or_si512(a, b); }
+  template <int kBits>
+  BANTAM_QUANT_INLINE Ints srl(Ints v) {
+    return _mm512_srli_epi32(v, kBits);
+  }
+  template <int kBits>
+  BANTAM_QUANT_INLINE Ints sll(Ints v) {
+    return _mm512_slli_epi32(v, kBits);
+  }
+  template <int kBits>
+  BANTAM_QUANT_INLINE Ints sra(Ints v) {
+    return _mm512_srai_epi32(v, kBits);
+  }
+  BANTAM_QUANT_INLINE Ints sub(Ints a, Ints b) { return _mm512_sub_epi32(a, b); }
+  BANTAM_QUANT_INLINE Ints set1(int x) { return _mm512_set1_epi32(x); }
+
+  BANTAM_QUANT_INLINE Floats set1(float x) { return _mm512_set1_ps(x); }
+  BANTAM_QUANT_INLINE Floats half_low(Ints v) { return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(v)); }
+  BANTAM_QUANT_INLINE Floats half_high(Ints v) { return half_low(_mm512_srli_epi32(v, 16)); }
+  BANTAM_QUANT_INLINE Floats convert(Ints v) { return _mm512_cvtepi32_ps(v); }
+  BANTAM_QUANT_INLINE Floats mul(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
+  BANTAM_QUANT_INLINE Floats fma(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
+  BANTAM_QUANT_INLINE Floats fnma(Floats a, Floats b, Floats c) {
+    return _mm512_fnmadd_ps(a, b, c);
+  }
+  BANTAM_QUANT_INLINE void store(float* y, Floats v) { _mm512_storeu_ps(y, v); }
+};
+
+inline void quantize_512(const float* x, BlockQ8A* q, int64_t blocks) {
+  for (int64_t b = 0; b < blocks; ++b, x += 32, ++q) {
+    const __m512 low = _mm512_loadu_ps(x), high = _mm512_loadu_ps(x + 16);
+    const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
+    const uint32_t bits = _mm512_reduce_max_epu32(
+        _mm512_max_epu32(_mm512_and_si512(_mm512_castps_si512(low), magnitude),
+                         _mm512_and_si512(_mm512_castps_si512(high), magnitude)));
+    float largest;
+    __builtin_memcpy(&largest, &bits, 4);
+    if (!(largest >= 0x1p-100f) || bits >= 0x7f800000u) {
+      __builtin_memset(q, 0, sizeof *q);
+      if (bits >= 0x7f800000u) q->d = __builtin_nanf("");
+      continue;
+    }
+    q->d = largest / 127.0f;
+    const __m512 inverse = _mm512_set1_ps(127.0f / largest);
+    const __m512i a = _mm512_cvtps_epi32(_mm512_mul_ps(low, inverse));
+    const __m512i b2 = _mm512_cvtps_epi32(_mm512_mul_ps(high, inverse));
+    q->sum[0] = (int16_t)_mm512_reduce_add_epi32(a);
+    q->sum[1] = (int16_t)_mm512_reduce_add_epi32(b2);
+    _mm_storeu_si128((__m128i*)(void*)q->q, _mm512_cvtepi32_epi8(a));
+    _mm_storeu_si128((__m128i*)(void*)(q->q + 16), _mm512_cvtepi32_epi8(b2));
+  }
+}
+
+}  // namespace
+}  // namespace bantam::cpu::quant

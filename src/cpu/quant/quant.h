@@ -1,0 +1,44 @@
+#pragma once
+
+// Products of 8-bit activations and block-quantised weights.
+//
+//   quantize   x f32 [M, K] -> q8a [M, K]
+//   linear     y[m, n] = sum over k of x[m, k] w[n, k],   x q8a [M, K], w quantised [N, K]
+//
+// The arithmetic of a row is fixed, so that every instruction set, thread count and number of rows
+// gives the same bits. For each group b of 32 elements, in order, with exact integer sums
+// isum = sum of q_w q_x and sum_x = sum of q_x over the group (products of scales are rounded from
+// left to right, fma rounds once):
+//
+//   q8_0  acc = fma(isum, d_w d_x, acc)                       q_w: the signed byte
+//   q4_0  acc = fma(isum, d_w d_x, acc)                       q_w: the nibble - 8
+//   q4_1  acc = fma(isum, d_w d_x, acc); acc = fma(sum_x, m_w d_x, acc)
+//   q4_k  acc = fma(isum, (d scale) d_x, acc); acc = fma(-(dmin min) d_x, sum_x, acc)
+//   q5_k  as q4_k
+//   q6_k  acc = fma(scale0 isum0 + scale1 isum1, d d_x, acc)  the halves of 16; integers below 2^24
+//
+// Weights are read as they lie in the mapped file: there is no second, repacked copy.
+
+#include <stdint.h>
+
+#include "tensor/blocks.h"
+
+namespace bantam::cpu {
+
+enum WeightFormat { kQ8_0, kQ4_0, kQ4_1, kQ4_K, kQ5_K, kQ6_K, kWeightFormats };
+
+struct QuantLinearShape {
+  int64_t m, n, k;   // n: a multiple of QuantKernels::row_multiple; k: of the block length
+  int64_t y_stride;  // elements from one row of y to the next
+};
+
+struct QuantKernels {
+  int64_t row_multiple;
+  // `blocks` groups of 32 elements. NaN, infinity and tiny blocks as tensor/blocks.h says.
+  void (*quantize)(const float* x, BlockQ8A* q, int64_t blocks);
+  // w: the first byte of the first of n rows that follow each other.
+  void (*linear[kWeightFormats])(const BlockQ8A* x, const uint8_t* w, float* y,
+                                 const QuantLinearShape& shape);
+};
+
+}  // namespace bantam::cpu

@@ -1,0 +1,119 @@
+#include <benchmark/benchmark.h>
+#include <fmt/format.h>
+
+#include <cstring>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "cpu/bindings.h"
+#include "cpu/quant/table.h"
+#include "tensor/tensor.h"
+
+// decode: bytes of weights per second for one row of activations, from matrices too large for the
+// caches; compare with `read`, which sums as many bytes. prefill: operations (two per
+// multiply-add) per second for 512 rows. One thread; `pool` uses all cores through the op.
+
+namespace bantam::cpu {
+namespace {
+
+constexpr DType kTypes[kWeightFormats] = {DType::q8_0, DType::q4_0, DType::q4_1,
+                                          DType::q4_k, DType::q5_k, DType::q6_k};
+constexpr int64_t kInner = 2048;
+
+Tensor weights(DType type, int64_t rows) {
+  Tensor w = Tensor::zeros(type, {rows, kInner});
+  for (int64_t i = 0; i < w.bytes(); ++i) w.as<uint8_t>()[i] = static_cast<uint8_t>(i * 37 % 59);
+  return w;
+}
+
+Tensor activations(int64_t rows) {
+  Tensor x = Tensor::zeros(DType::f32, {rows, kInner});
+  for (int64_t i = 0; i < rows * kInner; ++i) x.as<float>()[i] = static_cast<float>(i % 17) - 8.0f;
+  return x.to(DType::q8a);
+}
+
+void read(benchmark::State& state) {
+  const std::vector<uint64_t> words(size_t{64} << 17, 1);
+  for (auto _ : state) {
+    uint64_t sums[8] = {};
+    for (size_t i = 0; i < words.size(); i += 8) {
+      for (size_t j = 0; j < 8; ++j) sums[j] += words[i + j];
+    }
+    benchmark::DoNotOptimize(sums);
+  }
+  state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(words.size() * 8));
+}
+
+void decode(benchmark::State& state, const QuantKernels& kernels, int format) {
+  const int64_t rows = 64 * 1024 * 1024 / row_bytes(kTypes[format], kInner) / 16 * 16;
+  const Tensor w = weights(kTypes[format], rows), x = activations(1);
+  std::vector<float> y(static_cast<size_t>(rows));
+  for (auto _ : state) {
+    kernels.linear[format](x.as<BlockQ8A>(), w.as<uint8_t>(), y.data(), {1, rows, kInner, rows});
+    benchmark::ClobberMemory();
+  }
+  state.SetBytesProcessed(state.iterations() * w.bytes());
+}
+
+void prefill(benchmark::State& state, const QuantKernels& kernels, int format) {
+  constexpr int64_t kTokens = 512, kRows = 256;
+  const Tensor w = weights(kTypes[format], kRows), x = activations(kTokens);
+  std::vector<float> y(kTokens * kRows);
+  for (auto _ : state) {
+    kernels.linear[format](x.as<BlockQ8A>(), w.as<uint8_t>(), y.data(),
+                           {kTokens, kRows, kInner, kRows});
+    benchmark::ClobberMemory();
+  }
+  state.counters["op/s"] =
+      benchmark::Counter(static_cast<double>(state.iterations() * 2 * kTokens * kRows * kInner),
+                         benchmark::Counter::kIsRate);
+}
+
+void quantize(benchmark::State& state, const QuantKernels& kernels) {
+  const std::vector<float> x(kInner, 0.7f);
+  std::vector<BlockQ8A> q(kInner / 32);
+  for (auto _ : state) {
+    kernels.quantize(x.data(), q.data(), kInner / 32);
+    benchmark::ClobberMemory();
+  }
+  state.SetItemsProcessed(state.iterations() * kInner);
+}
+
+void decode_with_pool(benchmark::State& state, int format) {
+  ThreadPool pool;
+  const int64_t rows = 64 * 1024 * 1024 / row_bytes(kTypes[format], kInner) / 16 * 16;
+  const Tensor w = weights(kTypes[format], rows), x = activations(1);
+  const Tensor y = Tensor::zeros(DType::f32, {1, rows});
+  const TensorView in[] = {x.view(), w.view()}, out[] = {y.view()};
+  const Attributes attributes;
+  for (const OpBinding& binding : quant_bindings()) {
+    if (binding.op != "linear") continue;
+    const auto kernel = binding.bind({attributes, in, out, pool.size()});
+    for (auto _ : state) kernel->run({in, out, attributes, nullptr, pool});
+  }
+  state.SetBytesProcessed(state.iterations() * w.bytes());
+}
+
+[[maybe_unused]] const bool registered = [] {
+  benchmark::RegisterBenchmark("quant/read", read);
+  for (const auto& [isa, kernels] : quant_table()) {
+    const auto need = static_cast<uint32_t>(isa);
+    if ((need & allowed_isas()) != need) continue;
+    const std::string_view end = isa_name(isa);
+    benchmark::RegisterBenchmark(fmt::format("quant/quantize/{}", end).c_str(), quantize, *kernels);
+    for (int f = 0; f < kWeightFormats; ++f) {
+      const std::string name = fmt::format("{}/{}", dtype_info(kTypes[f]).name, end);
+      benchmark::RegisterBenchmark(("quant/decode/" + name).c_str(), decode, *kernels, f);
+      benchmark::RegisterBenchmark(("quant/prefill/" + name).c_str(), prefill, *kernels, f);
+    }
+  }
+  for (int f = 0; f < kWeightFormats; ++f) {
+    const std::string name(dtype_info(kTypes[f]).name);
+    benchmark::RegisterBenchmark(("quant/decode/" + name + "/pool").c_str(), decode_with_pool, f)
+        ->UseRealTime();
+  }
+  return true;
+}();
+
+}  // namespace
+}  // namespace bantam::cpu

@@ -1,0 +1,51 @@
+#include "cpu/quant/table.h"
+
+namespace bantam::cpu {
+
+namespace scalar {
+extern const QuantKernels quant_kernels;
+}
+#if defined(__x86_64__)
+namespace x86_avx2 {
+extern const QuantKernels quant_kernels;
+}
+namespace x86_vnni {
+extern const QuantKernels quant_kernels;
+}
+namespace x86_amx {
+extern const QuantKernels quant_kernels;
+}
+#elif defined(__aarch64__)
+namespace arm_neon {
+extern const QuantKernels quant_kernels;
+}
+namespace arm_dotprod {
+extern const QuantKernels quant_kernels;
+}
+#endif
+
+namespace {
+
+constexpr KernelEntry<const QuantKernels*> kTable[] = {
+    {Isa::scalar, &scalar::quant_kernels},
+#if defined(__x86_64__)
+    {Isa::x86_avx2, &x86_avx2::quant_kernels},
+    {Isa::x86_vnni, &x86_vnni::quant_kernels},
+    {Isa::x86_amx, &x86_amx::quant_kernels},
+#elif defined(__aarch64__)
+    {Isa::arm_neon, &arm_neon::quant_kernels},
+    {Isa::arm_dotprod, &arm_dotprod::quant_kernels},
+#endif
+};
+
+}  // namespace
+
+std::span<const KernelEntry<const QuantKernels*>> quant_table() {
+  return kTable;
+}
+
+const QuantKernels& quant_kernels() {
+  return *best_kernel(kTable).function;
+}
+
+}  // namespace bantam::cpu

@@ -1,0 +1,175 @@
+#include <immintrin.h>
+#include <stdint.h>
+
+#include "cpu/quant/row_tile.h"
+
+namespace bantam::cpu::x86_avx2 {
+
+namespace {
+
+// Eight rows per vector.
+struct Lanes {
+  using Ints = __m256i;
+  using Floats = __m256;
+  static constexpr int kRows = 8;
+  static constexpr int kSignedOffset = 0;
+
+  BANTAM_QUANT_INLINE Ints dword(const uint8_t* p, int64_t stride) {
+    const __m256i rows = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    const __m256i offsets = _mm256_mullo_epi32(rows, _mm256_set1_epi32((int)stride));
+    return _mm256_i32gather_epi32((const int*)(const void*)p, offsets, 1);
+  }
+
+  // Rows r and r + 4: one per 128-bit lane.
+  BANTAM_QUANT_INLINE __m256i two_rows(const uint8_t* p, int64_t stride) {
+    return _mm256_loadu2_m128i((const __m128i*)(const void*)(p + 4 * stride),
+                               (const __m128i*)(const void*)p);
+  }
+
+  template <int kBytes>
+  BANTAM_QUANT_INLINE void columns(const uint8_t* p, int64_t stride, Ints* out) {
+    for (int half = 0; half < kBytes / 16; ++half, p += 16, out += 4) {
+      const __m256i a = two_rows(p, stride), b = two_rows(p + stride, stride);
+      const __m256i c = two_rows(p + 2 * stride, stride), d = two_rows(p + 3 * stride, stride);
+      const __m256i ab_low = _mm256_unpacklo_epi32(a, b), ab_high = _mm256_unpackhi_epi32(a, b);
+      const __m256i cd_low = _mm256_unpacklo_epi32(c, d), cd_high = _mm256_unpackhi_epi32(c, d);
+      out[0] = _mm256_unpacklo_epi64(ab_low, cd_low);
+      out[1] = _mm256_unpackhi_epi64(ab_low, cd_low);
+      out[2] = _mm256_unpacklo_epi64(ab_high, cd_high);
+      out[3] = _mm256_unpackhi_epi64(ab_high, cd_high);
+    }
+  }
+
+  BANTAM_QUANT_INLINE __m256i four(const int8_t* x) {
+    int32_t bytes;
+    __builtin_memcpy(&bytes, x, 4);
+    return _mm256_set1_epi32(bytes);
+  }
+  BANTAM_QUANT_INLINE __m256i widen(__m256i pairs) {
+    return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+  }
+
+  // Products of two bytes are added in 16 bits, as many as fit before they are widened.
+  template <int kMax, int kCount>
+  BANTAM_QUANT_INLINE Ints dot(const Ints* w, const int8_t* x) {
+    constexpr int kFit = 32767 / (2 * 127 * kMax);
+    constexpr int kRun = kFit < kCount ? kFit : kCount;
+    static_assert(kCount % kRun == 0);
+    __m256i total = _mm256_setzero_si256();
+    for (int j = 0; j < kCount; j += kRun) {
+      __m256i pairs = _mm256_maddubs_epi16(w[j], four(x + 4 * j));
+      for (int i = j + 1; i < j + kRun; ++i) {
+        pairs = _mm256_add_epi16(pairs, _mm256_maddubs_epi16(w[i], four(x + 4 * i)));
+      }
+      total = _mm256_add_epi32(total, widen(pairs));
+    }
+    return total;
+  }
+
+  BANTAM_QUANT_INLINE void prepare_signed(Ints*) {}
+  // |w| times x with the sign of w: 2 * 128 * 127 fits 16 bits.
+  BANTAM_QUANT_INLINE Ints dot_signed(const Ints* w, const int8_t* x) {
+    __m256i total = _mm256_setzero_si256();
+    for (int j = 0; j < 8; ++j) {
+      const __m256i pairs =
+          _mm256_maddubs_epi16(_mm256_abs_epi8(w[j]), _mm256_sign_epi8(four(x + 4 * j), w[j]));
+      total = _mm256_add_epi32(total, widen(pairs));
+    }
+    return total;
+  }
+
+  BANTAM_QUANT_INLINE Ints and_bytes(Ints v, char mask) {
+    return _mm256_and_si256(v, _mm256_set1_epi8(mask));
+  }
+  BANTAM_QUANT_INLINE Ints and_ints(Ints v, int mask) {
+    return _mm256_and_si256(v, _mm256_set1_epi32(mask));
+  }
+  BANTAM_QUANT_INLINE Ints either(Ints a, Ints b) { return _mm256_or_si256(a, b); }
+  template <int kBits>
+  BANTAM_QUANT_INLINE Ints srl(Ints v) {
+    return _mm256_srli_epi32(v, kBits);
+  }
+  template <int kBits>
+  BANTAM_QUANT_INLINE Ints sll(Ints v) {
+    return _mm256_slli_epi32(v, kBits);
+  }
+  template <int kBits>
+  BANTAM_QUANT_INLINE Ints sra(Ints v) {
+    return _mm256_srai_epi32(v, kBits);
+  }
+  BANTAM_QUANT_INLINE Ints sub(Ints a, Ints b) { return _mm256_sub_epi32(a, b); }
+  BANTAM_QUANT_INLINE Ints set1(int x) { return _mm256_set1_epi32(x); }
+
+  BANTAM_QUANT_INLINE Floats set1(float x) { return _mm256_set1_ps(x); }
+  BANTAM_QUANT_INLINE Floats half_high(Ints v) {
+    const __m256i words = _mm256_srli_epi32(v, 16);
+    const __m256i packed = _mm256_packus_epi32(words, words);
+    return _mm256_cvtph_ps(_mm256_castsi256_si128(_mm256_permute4x64_epi64(packed, 0x08)));
+  }
+  BANTAM_QUANT_INLINE Floats half_low(Ints v) { return half_high(_mm256_slli_epi32(v, 16)); }
+  BANTAM_QUANT_INLINE Floats convert(Ints v) { return _mm256_cvtepi32_ps(v); }
+  BANTAM_QUANT_INLINE Floats mul(Floats a, Floats b) { return _mm256_mul_ps(a, b); }
+  BANTAM_QUANT_INLINE Floats fma(Floats a, Floats b, Floats c) { return _mm256_fmadd_ps(a, b, c); }
+  BANTAM_QUANT_INLINE Floats fnma(Floats a, Floats b, Floats c) {
+    return _mm256_fnmadd_ps(a, b, c);
+  }
+  BANTAM_QUANT_INLINE void store(float* y, Floats v) { _mm256_storeu_ps(y, v); }
+};
+
+uint32_t largest_bits(const float* x) {
+  __m256i most = _mm256_setzero_si256();
+  for (int i = 0; i < 32; i += 8) {
+    const __m256i bits = _mm256_castps_si256(_mm256_loadu_ps(x + i));
+    most = _mm256_max_epu32(most, _mm256_and_si256(bits, _mm256_set1_epi32(0x7fffffff)));
+  }
+  __m128i four = _mm_max_epu32(_mm256_castsi256_si128(most), _mm256_extracti128_si256(most, 1));
+  four = _mm_max_epu32(four, _mm_shuffle_epi32(four, 0x4e));
+  four = _mm_max_epu32(four, _mm_shuffle_epi32(four, 0xb1));
+  return (uint32_t)_mm_cvtsi128_si32(four);
+}
+
+int16_t sum_of_bytes(__m128i q) {
+  const __m128i offset = _mm_xor_si128(q, _mm_set1_epi8(-128));  // sad adds unsigned bytes
+  const __m128i sums = _mm_sad_epu8(offset, _mm_setzero_si128());
+  return (int16_t)(_mm_cvtsi128_si32(sums) + _mm_extract_epi16(sums, 4) - 16 * 128);
+}
+
+void quantize(const float* x, BlockQ8A* q, int64_t blocks) {
+  for (int64_t b = 0; b < blocks; ++b, x += 32, ++q) {
+    const uint32_t bits = largest_bits(x);
+    float largest;
+    __builtin_memcpy(&largest, &bits, 4);
+    if (!(largest >= 0x1p-100f) || bits >= 0x7f800000u) {
+      __builtin_memset(q, 0, sizeof *q);
+      if (bits >= 0x7f800000u) q->d = __builtin_nanf("");
+      continue;
+    }
+    q->d = largest / 127.0f;
+    const __m256 inverse = _mm256_set1_ps(127.0f / largest);
+    for (int h = 0; h < 2; ++h) {
+      const __m256 low = _mm256_loadu_ps(x + 16 * h), high = _mm256_loadu_ps(x + 16 * h + 8);
+      const __m256i words = _mm256_permute4x64_epi64(
+          _mm256_packs_epi32(_mm256_cvtps_epi32(_mm256_mul_ps(low, inverse)),
+                             _mm256_cvtps_epi32(_mm256_mul_ps(high, inverse))),
+          0xd8);
+      const __m128i bytes =
+          _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+      _mm_storeu_si128((__m128i*)(void*)(q->q + 16 * h), bytes);
+      q->sum[h] = sum_of_bytes(bytes);
+    }
+  }
+}
+
+template <template <class> class Format>
+constexpr auto linear = quant::linear<Lanes, Format<Lanes>>;
+
+}  // namespace
+
+extern const QuantKernels quant_kernels;
+const QuantKernels quant_kernels{
+    Lanes::kRows,
+    quantize,
+    {linear<quant::FormatQ8_0>, linear<quant::FormatQ4_0>, linear<quant::FormatQ4_1>,
+     linear<quant::FormatQ4_K>, linear<quant::FormatQ5_K>, linear<quant::FormatQ6_K>}};
+
+}  // namespace bantam::cpu::x86_avx2

@@ -76,58 +76,58 @@ struct FloatKernels {
   void (*backward)(const BackwardBlock&);
 };
 
-// Tiles of bf16 with f32 sums (Intel AMX): forward and backward of one run of rows and one head.
-// A row's bits depend only on its own query and cells, but cells that another row of the same call
+// Tiles of bf16 with f32 sums (Intel AMX): any number of rows of one sequence and one head. Rows of
+// q, out, dout and dq lie `stride` elements apart, those of lse `lse_stride`. A row's bits depend
+// only on its own query and the cells that it sees; but cells that another row of the same call
 // sees must be finite, since hidden products are multiplied by zero.
 struct TileForward {
-  int64_t rows;  // any number; q and out rows lie `stride` elements apart
-  int64_t D;
+  int64_t rows, D;
   float scale;
+  int64_t stride, lse_stride;
   const uint16_t* q;
-  int64_t q_stride;
-  const uint16_t* keys;  // packed by pack(), blocks 0 .. ceil(max visible / kBlock)
-  const uint16_t* values;
+  const uint16_t* keys;    // k in score layout, all blocks that a row sees
+  const uint16_t* values;  // v in sum layout
   const int32_t* visible;  // [rows] cells that the row sees
   uint16_t* out;
-  int64_t out_stride;
-  float* lse;  // element r at lse[r * lse_stride]
-  int64_t lse_stride;
-  void* scratch;  // forward_scratch(D) bytes, 64-byte aligned
+  float* lse;
+  void* scratch;  // tile_scratch_bytes(D), 64-byte aligned
 };
 
 struct TileBackward {
   int64_t rows, D;
   float scale;
-  const uint16_t *q, *dout;  // rows `q_stride` elements apart
-  int64_t q_stride;
-  const uint16_t* keys;      // score layout of k
-  const uint16_t* values;    // score layout of v
-  const uint16_t* key_rows;  // sum layout of k
-  const int32_t* visible;
-  const float* lse;    // [rows], contiguous
-  const float* delta;  // [rows], contiguous
-  uint16_t* dq;        // rows `q_stride` apart
-  float *dk, *dv;      // [blocks, round_up(D, 16), kBlock] transposed, added to
-  void* scratch;       // backward_scratch(D) bytes
+  int64_t stride, lse_stride;
+  const uint16_t *q, *out, *dout;
+  const float* lse;
+  const uint16_t* keys;      // k in score layout
+  const uint16_t* values;    // v in score layout
+  const uint16_t* key_rows;  // k in sum layout
+  const int32_t* visible;    // [rows]
+  uint16_t* dq;
+  float *dk, *dv;  // [blocks, round_up(D, 16), kBlock], transposed; added to
+  void* scratch;
 };
 
 struct TileKernels {
-  // Rows to B-tile order, zero padded to kBlock keys and 32 D (score layout: product over D) or
-  // 16 D (sum layout: product over keys). Strides in elements.
+  // `count` <= kBlock rows to a block of B tiles, zero padded: pairs of D (score layout, products
+  // over D) or pairs of cells (sum layout, products over cells).
   void (*pack_scores)(const uint16_t* x, int64_t stride, int64_t count, int64_t D, uint16_t* to);
   void (*pack_sums)(const uint16_t* x, int64_t stride, int64_t count, int64_t D, uint16_t* to);
+  // `count` columns of a block of dk or dv to rows of bf16.
+  void (*unpack)(const float* x, int64_t count, int64_t D, uint16_t* to, int64_t stride);
   void (*forward)(const TileForward&);
   void (*backward)(const TileBackward&);
 };
 
-inline int64_t score_layout_elements(int64_t D) {
+inline int64_t score_block(int64_t D) {
   return kBlock * round_up(D, 32);
-}
-inline int64_t sum_layout_elements(int64_t D) {
+}  // elements
+inline int64_t sum_block(int64_t D) {
   return kBlock * round_up(D, 16);
 }
-int64_t forward_scratch(int64_t D);
-int64_t backward_scratch(int64_t D);
+inline int64_t tile_scratch_bytes(int64_t D) {
+  return kBlock * (14 * kBlock + 12 * round_up(D, 32));
+}
 
 // The kernels that this processor and BANTAM_ISA allow; no tiles: null.
 const FloatKernels& float_kernels();

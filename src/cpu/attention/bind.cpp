@@ -22,6 +22,8 @@ std::optional<BoundKernel> bind_attention(const BindRequest& r) {
   const bool bf16 = all(r, {0, 1, 2}, DType::bf16);
   if ((!f32 && !bf16) || r.out(0) != r.in(0) || r.out(1) != DType::f32) return {};
   const Problem p(r.inputs[0], r.inputs[1], r.attributes, nullptr, nullptr);
+  if (bf16 && attention::tile_kernels() != nullptr)
+    return BoundKernel{attention::run_forward_tiles, attention::forward_tiles_bytes(p, r.threads)};
   return BoundKernel{attention::run_forward, attention::forward_bytes(p, r.threads)};
 }
 
@@ -32,6 +34,9 @@ std::optional<BoundKernel> bind_attention_grad(const BindRequest& r) {
   for (size_t i = 0; i < 3; ++i)
     if (r.out(i) != t) return {};
   const Problem p(r.inputs[0], r.inputs[1], r.attributes, nullptr, nullptr);
+  if (t == DType::bf16 && attention::tile_kernels() != nullptr)
+    return BoundKernel{attention::run_gradient_tiles,
+                       attention::gradient_tiles_bytes(p, r.threads)};
   return BoundKernel{attention::run_gradient, attention::gradient_bytes(p, r.threads)};
 }
 

@@ -15,6 +15,13 @@ constexpr KernelEntry<const FloatKernels*> kFloatTable[] = {
 #endif
 };
 
+constexpr KernelEntry<const TileKernels*> kTileTable[] = {
+    {Isa::scalar, nullptr},
+#if defined(__x86_64__)
+    {Isa::x86_amx, &x86_amx::kKernels},
+#endif
+};
+
 }  // namespace
 
 std::span<const KernelEntry<const FloatKernels*>> float_table() {
@@ -22,6 +29,9 @@ std::span<const KernelEntry<const FloatKernels*>> float_table() {
 }
 const FloatKernels& float_kernels() {
   return *best_kernel(kFloatTable).function;
+}
+const TileKernels* tile_kernels() {
+  return best_kernel(kTileTable).function;
 }
 
 }  // namespace bantam::cpu::attention

@@ -1,12 +1,3 @@
-# bantam_link_rooms(TARGET rooms...): links the rooms that have code to compile.
-function(bantam_link_rooms target)
-  foreach(room IN LISTS ARGN)
-    if(TARGET bantam_${room})
-      target_link_libraries(${target} PUBLIC bantam_${room})
-    endif()
-  endforeach()
-endfunction()
-
 # bantam_room(NAME DEPENDS rooms... LIBRARIES libs...)
 # One folder of src/ as a static library, with the tests and benchmarks that stand beside its code:
 # *_test.cpp goes to bantam_NAME_test, *_bench.cpp to bantam_NAME_bench.
@@ -21,18 +12,22 @@ function(bantam_room name)
   set(benches ${all})
   list(FILTER benches INCLUDE REGEX "_bench\\.cpp$")
   bantam_isa_sources(code)
-  if(NOT code)
-    return()
-  endif()
 
-  add_library(bantam_${name} STATIC ${code})
-  target_include_directories(bantam_${name} PUBLIC
+  # A folder without code to compile still hands on what it depends on.
+  if(code)
+    add_library(bantam_${name} STATIC ${code})
+    target_compile_options(bantam_${name} PRIVATE ${BANTAM_WARNINGS})
+    target_compile_definitions(bantam_${name} PRIVATE BANTAM_VERSION="${PROJECT_VERSION}")
+    set(scope PUBLIC)
+  else()
+    add_library(bantam_${name} INTERFACE)
+    set(scope INTERFACE)
+  endif()
+  target_include_directories(bantam_${name} ${scope}
     $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/src> $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-  target_compile_options(bantam_${name} PRIVATE ${BANTAM_WARNINGS})
-  target_compile_definitions(bantam_${name} PRIVATE BANTAM_VERSION="${PROJECT_VERSION}")
-  bantam_link_rooms(bantam_${name} ${ROOM_DEPENDS})
-  target_link_libraries(bantam_${name} PUBLIC ${ROOM_LIBRARIES})
+  list(TRANSFORM ROOM_DEPENDS PREPEND bantam_)
+  target_link_libraries(bantam_${name} ${scope} ${ROOM_DEPENDS} ${ROOM_LIBRARIES})
   set_property(GLOBAL APPEND PROPERTY BANTAM_ROOMS bantam_${name})
 
   if(BANTAM_TESTS AND tests)
@@ -72,9 +67,10 @@ function(bantam_isa_sources variable)
   foreach(file IN LISTS ${variable})
     get_filename_component(stem ${file} NAME_WE)
     if(stem MATCHES "^(x86|arm)_")
-      if(CMAKE_MATCH_1 STREQUAL "x86" AND NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+      set(processor ${CMAKE_MATCH_1})  # the next MATCHES overwrites it
+      if(processor STREQUAL "x86" AND NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
         continue()
-      elseif(CMAKE_MATCH_1 STREQUAL "arm" AND NOT CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+      elseif(processor STREQUAL "arm" AND NOT CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
         continue()
       endif()
       set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS

@@ -1,0 +1,8 @@
+#include "cpu/elementwise/lanes/x86_avx2.h"
+#include "cpu/embedding/over_lanes.h"
+
+namespace bantam::cpu::x86_avx2 {
+
+constinit const EmbeddingKernels kEmbeddingKernels = EmbeddingOverLanes<Lanes>::kernels();
+
+}  // namespace bantam::cpu::x86_avx2

@@ -193,7 +193,9 @@ struct ThreadPool::Impl {
 };
 
 ThreadPool::ThreadPool(int threads) : impl_(std::make_unique<Impl>(threads)) {}
-int ThreadPool::default_size() { return allowed_cores().physical; }
+int ThreadPool::default_size() {
+  return allowed_cores().physical;
+}
 
 ThreadPool::~ThreadPool() = default;
 

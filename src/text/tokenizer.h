@@ -33,7 +33,8 @@ struct DecodeOptions {
 //
 // Any bytes can be encoded, valid UTF-8 or not; decoding gives the same bytes back, unless the
 // vocabulary lacks a token for some byte: that byte becomes the unknown token or, if there is none,
-// nothing. Encoding n bytes takes O(n log n) time whatever they are.
+// nothing. (SentencePiece cannot tell U+2581 from a space either.) Encoding n bytes takes O(n log
+// n) time whatever they are.
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;

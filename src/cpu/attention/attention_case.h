@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "base/random.h"
@@ -78,6 +79,25 @@ struct Case {
       p.push_back(static_cast<int32_t>(n % e.C));
     }
     return {e, s, p, t, t, causal};
+  }
+
+  // The same caches with rows first .. end - 1 only.
+  [[nodiscard]] Case slice(int64_t first, int64_t end) const {
+    Case part = *this;
+    for (auto [to, from] : {std::pair{&part.q, &q},
+                            {&part.sequences, &sequences},
+                            {&part.positions, &positions},
+                            {&part.out, &out},
+                            {&part.lse, &lse}}) {
+      const int64_t width = from->bytes() / rows();
+      Shape shape = from->shape();
+      shape[0] = end - first;
+      *to = Tensor::zeros(from->dtype(), shape);
+      std::memcpy(to->data(), from->as<char>() + first * width, static_cast<size_t>(to->bytes()));
+    }
+    part.out = Tensor::zeros(out.dtype(), part.out.shape());
+    part.lse = Tensor::zeros(DType::f32, part.lse.shape());
+    return part;
   }
 
   [[nodiscard]] int64_t rows() const { return q.shape()[0]; }

@@ -178,7 +178,7 @@ std::string Graph::dump() const {
       if (n.inputs[k].output != 0) text += fmt::format(".{}", n.inputs[k].output);
     }
     text += ") :";
-    for (const Type& t : n.outputs) text += " " + t.str();
+    for (const Type& t : n.outputs) text += fmt::format(" {}", t.str());
     if (n.segment >= 0) text += fmt::format("  ; segment {}", n.segment);
     text += "\n";
   }

@@ -27,7 +27,8 @@ const Op* find_op(std::string_view name) {
 void InferContext::check(bool condition, std::string_view expected) const {
   if (condition) return;
   std::string got;
-  for (size_t i = 0; i < inputs.size(); ++i) got += (i > 0 ? ", " : "") + type(i).str();
+  for (size_t i = 0; i < inputs.size(); ++i)
+    got += fmt::format("{}{}", i > 0 ? ", " : "", type(i).str());
   fail(ErrorKind::model, op.name, "expected {}, got ({})", expected, got);
 }
 

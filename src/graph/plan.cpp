@@ -168,7 +168,7 @@ Plan::Plan(Graph graph, const Backend& backend, std::vector<int64_t> limits, int
     const auto kernel = backend.bind(n.op->name, n.attributes, in, out, threads);
     if (!kernel) {
       std::string types;
-      for (const Value& v : n.inputs) types += " " + graph_.type(v).str();
+      for (const Value& v : n.inputs) types += fmt::format(" {}", graph_.type(v).str());
       fail(ErrorKind::model, "plan", "expected a kernel for the op \"{}\" on{}, got none",
            n.op->name, types);
     }

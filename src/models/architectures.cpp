@@ -17,7 +17,7 @@ const Architecture& find_architecture(std::string_view name, std::string_view wh
   std::string known;
   for (const Architecture& a : architectures()) {
     if (a.name == name) return a;
-    known += (known.empty() ? "" : ", ") + std::string(a.name);
+    known += fmt::format("{}{}", known.empty() ? "" : ", ", a.name);
   }
   fail(ErrorKind::model, where, "general.architecture: expected one of {}, got \"{}\"", known,
        name);

@@ -9,7 +9,7 @@ namespace bantam {
 namespace {
 
 // Ties go to the lower id, so that the order never depends on the sorting algorithm.
-bool better(const Sampler::Candidate& a, const Sampler::Candidate& b) {
+bool better(const TokenSampler::Candidate& a, const TokenSampler::Candidate& b) {
   return a.logit > b.logit || (a.logit == b.logit && a.token < b.token);
 }
 
@@ -17,7 +17,7 @@ int32_t arg_max(std::span<const float> logits) {
   return static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
 }
 
-void keep_best(std::vector<Sampler::Candidate>& c, size_t n) {
+void keep_best(std::vector<TokenSampler::Candidate>& c, size_t n) {
   if (n < c.size()) {
     std::nth_element(c.begin(), c.begin() + static_cast<int64_t>(n), c.end(), better);
     c.resize(n);
@@ -26,7 +26,7 @@ void keep_best(std::vector<Sampler::Candidate>& c, size_t n) {
 }
 
 // Candidates sorted best first; sets probabilities.
-void softmax(std::vector<Sampler::Candidate>& c, double temperature) {
+void softmax(std::vector<TokenSampler::Candidate>& c, double temperature) {
   double sum = 0;
   for (auto& x : c) {
     const double e = std::exp((static_cast<double>(x.logit) - c[0].logit) / temperature);
@@ -51,11 +51,11 @@ void check_sampler_options(const SamplerOptions& o) {
   check(o.repetition_window >= 0, "repetition window", "0 or more", o.repetition_window);
 }
 
-Sampler::Sampler(const SamplerOptions& options) : options_(options), random_(options.seed) {
+TokenSampler::TokenSampler(const SamplerOptions& options) : options_(options), random_(options.seed) {
   check_sampler_options(options);
 }
 
-void Sampler::penalise(std::span<const int32_t> recent) {
+void TokenSampler::penalise(std::span<const int32_t> recent) {
   const auto window = std::min(recent.size(), static_cast<size_t>(options_.repetition_window));
   std::vector<int32_t> seen(recent.end() - static_cast<int64_t>(window), recent.end());
   std::sort(seen.begin(), seen.end());
@@ -66,7 +66,7 @@ void Sampler::penalise(std::span<const int32_t> recent) {
   }
 }
 
-int32_t Sampler::sample(std::span<const float> logits, std::span<const int32_t> recent) {
+int32_t TokenSampler::sample(std::span<const float> logits, std::span<const int32_t> recent) {
   logits_.assign(logits.begin(), logits.end());
   if (options_.repetition_penalty != 1) penalise(recent);
   if (options_.temperature == 0) return arg_max(logits_);
@@ -97,10 +97,10 @@ int32_t Sampler::sample(std::span<const float> logits, std::span<const int32_t> 
   return candidates_.back().token;
 }
 
-std::vector<Sampler::Candidate> top_tokens(std::span<const float> logits, size_t n) {
+std::vector<TokenSampler::Candidate> top_tokens(std::span<const float> logits, size_t n) {
   const float top = *std::max_element(logits.begin(), logits.end());
   double sum = 0;
-  std::vector<Sampler::Candidate> c;
+  std::vector<TokenSampler::Candidate> c;
   c.reserve(logits.size());
   for (size_t i = 0; i < logits.size(); ++i) {
     c.push_back({static_cast<int32_t>(i), logits[i], 0});

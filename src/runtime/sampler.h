@@ -24,9 +24,9 @@ struct SamplerOptions {
 void check_sampler_options(const SamplerOptions& options);
 
 // Chooses tokens; the same seed and logits give the same tokens.
-class Sampler {
+class TokenSampler {
  public:
-  explicit Sampler(const SamplerOptions& options);
+  explicit TokenSampler(const SamplerOptions& options);
 
   // `logits` [V] of the next token, `recent` the tokens so far (the newest last).
   int32_t sample(std::span<const float> logits, std::span<const int32_t> recent);
@@ -47,6 +47,6 @@ class Sampler {
 
 // The n most probable tokens with their softmax probabilities over the whole vocabulary, best
 // first.
-std::vector<Sampler::Candidate> top_tokens(std::span<const float> logits, size_t n);
+std::vector<TokenSampler::Candidate> top_tokens(std::span<const float> logits, size_t n);
 
 }  // namespace bantam

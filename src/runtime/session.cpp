@@ -134,7 +134,7 @@ GenerateResult Session::generate(std::span<const int32_t> prompt, const Generate
   }
   GenerateResult result;
   result.prompt_tokens = static_cast<int64_t>(prompt.size());
-  Sampler sampler(options.sampler);
+  TokenSampler sampler(options.sampler);
   StopFilter filter(options.stop);
   std::unique_ptr<StreamDecoder> decoder;
   DecodeOptions decode;

@@ -73,8 +73,8 @@ Graph gradient_graph(const ModelConfig& config, const TrainerOptions& o, const M
   const std::vector<Value> gradients = gradient(g, loss, parameters);
   for (size_t i = 0; i < parameters.size(); ++i) {
     BANTAM_ASSERT(gradients[i].defined());
-    const Value state =
-        g.state("grad." + g.node(parameters[i]).name, {DType::f32, g.shape(parameters[i])});
+    const Value state = g.state(fmt::format("grad.{}", g.node(parameters[i]).name),
+                                {DType::f32, g.shape(parameters[i])});
     ops::accumulate(g, state, gradients[i]);
   }
   g = optimize(g, true);

@@ -40,6 +40,11 @@ const char* at(const GemmOperand& operand, int64_t i, int64_t k, int64_t bytes) 
   return static_cast<const char*>(operand.data) + element * bytes;
 }
 
+// Where a panel's part of a block of C lies.
+struct Block {
+  int64_t m, n, rows, columns;
+};
+
 // One pass over `k` values from `begin`.
 struct Pass {
   const Gemm& g;
@@ -78,17 +83,34 @@ struct Pass {
         const int64_t height = std::min(kPanel, rows - r);
         g.kernels->pack_a(at(g.a, m0 + r, begin + i, g.source_bytes), g.a.stride, g.a.k_contiguous,
                           height, inner, panel);
-        g.kernels->panel(panel, b + i * kPanel * g.kernels->element_bytes, strip_stride(),
-                         round_up(inner, g.kernels->step), sums + r * ld, ld, height, columns,
-                         begin + i > 0);
-        if (g.c_bf16 && i + inner == k) store(sums + r * ld, m0 + r, n0, height, columns);
+        multiply(panel, b + i * kPanel * g.kernels->element_bytes, i, inner,
+                 Block{m0 + r, n0, height, columns}, sums + r * ld, ld);
       }
     }
   }
 
-  void store(const float* sums, int64_t m0, int64_t n0, int64_t rows, int64_t columns) const {
-    auto* c = static_cast<uint16_t*>(g.c) + m0 * g.n + n0;
-    for (int64_t r = 0; r < rows; ++r) g.kernels->to_bf16(sums + r * kBlockN, c + r * g.n, columns);
+  // Multiplies the packed panel by the strips of a block. Sums that are complete are rounded at
+  // once, a strip at a time, while they are in L1.
+  void multiply(const void* panel, const char* b, int64_t from, int64_t inner, const Block& block,
+                float* sums, int64_t ld) const {
+    const GemmKernels& kernels = *g.kernels;
+    const bool more = begin + from > 0;
+    inner = round_up(inner, kernels.step);
+    if (!g.c_bf16) {
+      kernels.panel(panel, b, strip_stride(), inner, sums, ld, block.rows, block.columns, more);
+      return;
+    }
+    const bool whole = k <= kInnerK, last = from + kInnerK >= k;
+    for (int64_t n = 0; n < block.columns;
+         n += kPanel, b += strip_stride() * kernels.element_bytes) {
+      const int64_t width = std::min(kPanel, block.columns - n);
+      float* strip = whole ? sums : sums + n;
+      const int64_t ld_strip = whole ? kPanel : ld;
+      kernels.panel(panel, b, 0, inner, strip, ld_strip, block.rows, width, more);
+      if (last)
+        kernels.to_bf16(strip, ld_strip, static_cast<uint16_t*>(g.c) + block.m * g.n + block.n + n,
+                        g.n, block.rows, width);
+    }
   }
 };
 

@@ -57,7 +57,9 @@ struct GemmKernels {
   PanelKernel panel;
   void (*enter)();  // per thread, around any number of calls of `panel`
   void (*leave)();
-  void (*to_bf16)(const float* source, uint16_t* destination, int64_t n);
+  // Rounds a block to nearest even; NaN stays NaN. The bf16 layout flushes denormals to zero.
+  void (*to_bf16)(const float* source, int64_t ld_source, uint16_t* destination,
+                  int64_t ld_destination, int64_t rows, int64_t columns);
 };
 
 #define BANTAM_DECLARE_MATMUL(isa)                                                                 \
@@ -74,7 +76,7 @@ struct GemmKernels {
                  bool);                                                                            \
   void panel_pairs(const void*, const void*, int64_t, int64_t, float*, int64_t, int64_t, int64_t,  \
                    bool);                                                                          \
-  void to_bf16(const float*, uint16_t*, int64_t);                                                  \
+  void to_bf16(const float*, int64_t, uint16_t*, int64_t, int64_t, int64_t);                       \
   void enter();                                                                                    \
   void leave();                                                                                    \
   }

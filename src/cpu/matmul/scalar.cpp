@@ -132,13 +132,17 @@ void panel_f32(const void* a, const void* b, int64_t strip_stride, int64_t k, fl
   }
 }
 
-void to_bf16(const float* source, uint16_t* destination, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) {
-    uint32_t bits;
-    memcpy(&bits, source + i, sizeof bits);
-    const bool nan = (bits & 0x7fffffffu) > 0x7f800000u;
-    const uint32_t rounded = bits + 0x7fffu + ((bits >> 16) & 1u);
-    destination[i] = static_cast<uint16_t>((nan ? bits | 0x400000u : rounded) >> 16);
+void to_bf16(const float* source, int64_t ld_source, uint16_t* destination, int64_t ld_destination,
+             int64_t rows, int64_t columns) {
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t i = 0; i < columns; ++i) {
+      uint32_t bits;
+      memcpy(&bits, source + r * ld_source + i, sizeof bits);
+      const bool nan = (bits & 0x7fffffffu) > 0x7f800000u;
+      const uint32_t rounded = bits + 0x7fffu + ((bits >> 16) & 1u);
+      destination[r * ld_destination + i] =
+          static_cast<uint16_t>((nan ? bits | 0x400000u : rounded) >> 16);
+    }
   }
 }
 

@@ -50,7 +50,7 @@ constexpr GemmKernels kBf16Pairs{kPairStep,
                                  x86_bf16::panel_pairs,
                                  scalar::enter,
                                  scalar::leave,
-                                 x86_avx512::to_bf16};
+                                 x86_bf16::to_bf16};
 constexpr GemmKernels kBf16Amx{kPairStep,
                                2,
                                x86_avx512::pack_pairs_a,
@@ -58,7 +58,7 @@ constexpr GemmKernels kBf16Amx{kPairStep,
                                x86_amx::panel_pairs,
                                x86_amx::enter,
                                x86_amx::leave,
-                               x86_avx512::to_bf16};
+                               x86_bf16::to_bf16};
 #elif defined(__aarch64__)
 constexpr LinearKernels kLinearNeon{arm_neon::linear_f32, arm_neon::linear_f16,
                                     arm_neon::linear_bf16};

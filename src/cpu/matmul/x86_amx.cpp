@@ -20,31 +20,44 @@ struct alignas(64) TileConfig {
   uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
 };
 
+// Sets up the sums of the upper (0, 1) or lower (2, 3) two tiles of C.
+#define BANTAM_LOAD_SUMS(left, right, from) \
+  if (accumulate) {                         \
+    _tile_loadd(left, from, row);           \
+    _tile_loadd(right, (from) + 16, row);   \
+  } else {                                  \
+    _tile_zero(left);                       \
+    _tile_zero(right);                      \
+  }
+
+// The tiles of a step are loaded between the products of the step before. B passes by once for each
+// panel and is loaded with the hint that keeps it from pushing the panel out of L1.
 void multiply_32x32(const uint16_t* a, const uint16_t* b, int64_t k, float* c, int64_t ldc,
                     bool accumulate) {
   const int64_t row = ldc * 4;
   float* low = c + 16 * ldc;
-  if (accumulate) {
-    _tile_loadd(0, c, row);
-    _tile_loadd(1, c + 16, row);
-    _tile_loadd(2, low, row);
-    _tile_loadd(3, low + 16, row);
-  } else {
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
-  }
-  for (int64_t i = 0; i < k; i += kPairStep, a += 32 * kPanel, b += 32 * kPanel) {
-    _tile_loadd(6, b, 128);
-    _tile_loadd(4, a, 64);
+  BANTAM_LOAD_SUMS(0, 1, c)
+  BANTAM_LOAD_SUMS(2, 3, low)
+  _tile_stream_loadd(6, b, 128);
+  _tile_loadd(4, a, 64);
+  _tile_stream_loadd(7, b + 32, 128);
+  _tile_loadd(5, a + 512, 64);
+  for (int64_t i = kPairStep; i < k; i += kPairStep) {
+    a += 32 * kPanel;
+    b += 32 * kPanel;
     _tile_dpbf16ps(0, 4, 6);
-    _tile_loadd(7, b + 32, 128);
-    _tile_dpbf16ps(1, 4, 7);
-    _tile_loadd(5, a + 512, 64);
     _tile_dpbf16ps(2, 5, 6);
+    _tile_stream_loadd(6, b, 128);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_loadd(4, a, 64);
     _tile_dpbf16ps(3, 5, 7);
+    _tile_stream_loadd(7, b + 32, 128);
+    _tile_loadd(5, a + 512, 64);
   }
+  _tile_dpbf16ps(0, 4, 6);
+  _tile_dpbf16ps(1, 4, 7);
+  _tile_dpbf16ps(2, 5, 6);
+  _tile_dpbf16ps(3, 5, 7);
   _tile_stored(0, c, row);
   _tile_stored(1, c + 16, row);
   _tile_stored(2, low, row);
@@ -55,28 +68,31 @@ void multiply_32x32(const uint16_t* a, const uint16_t* b, int64_t k, float* c, i
 void multiply_16x32(const uint16_t* a, const uint16_t* b, int64_t k, float* c, int64_t ldc,
                     bool accumulate) {
   const int64_t row = ldc * 4;
-  if (accumulate) {
-    _tile_loadd(0, c, row);
-    _tile_loadd(1, c + 16, row);
-  } else {
-    _tile_zero(0);
-    _tile_zero(1);
-  }
+  BANTAM_LOAD_SUMS(0, 1, c)
   for (int64_t i = 0; i < k; i += kPairStep, a += 32 * kPanel, b += 32 * kPanel) {
     _tile_loadd(4, a, 64);
-    _tile_loadd(6, b, 128);
+    _tile_stream_loadd(6, b, 128);
     _tile_dpbf16ps(0, 4, 6);
-    _tile_loadd(7, b + 32, 128);
+    _tile_stream_loadd(7, b + 32, 128);
     _tile_dpbf16ps(1, 4, 7);
   }
   _tile_stored(0, c, row);
   _tile_stored(1, c + 16, row);
 }
+#undef BANTAM_LOAD_SUMS
 
 void copy_block(const float* from, int64_t from_stride, float* to, int64_t to_stride, int64_t rows,
                 int64_t columns) {
   for (int64_t r = 0; r < rows; ++r)
     memcpy(to + r * to_stride, from + r * from_stride, static_cast<size_t>(columns) * 4);
+}
+
+// Asks for the lines of the next block of C, which would stall the stores of its sums.
+void fetch_block(const float* c, int64_t ldc, int64_t rows) {
+  for (int64_t r = 0; r < rows; ++r) {
+    __builtin_prefetch(c + r * ldc, 1);
+    __builtin_prefetch(c + r * ldc + 16, 1);
+  }
 }
 
 }  // namespace
@@ -99,6 +115,7 @@ void panel_pairs(const void* a, const void* b, int64_t strip_stride, int64_t k, 
   for (int64_t n = 0; n < columns; n += kPanel, strip += strip_stride) {
     const int64_t width = columns - n < kPanel ? columns - n : kPanel;
     if (width == kPanel && rows % 16 == 0) {
+      if (n + kPanel < columns) fetch_block(c + n + kPanel, ldc, rows);
       multiply(panel, strip, k, c + n, ldc, accumulate);
       continue;
     }

@@ -164,19 +164,23 @@ void panel_f32(const void* a, const void* b, int64_t strip_stride, int64_t k, fl
   }
 }
 
-void to_bf16(const float* source, uint16_t* destination, int64_t n) {
+void to_bf16(const float* source, int64_t ld_source, uint16_t* destination, int64_t ld_destination,
+             int64_t rows, int64_t columns) {
   const __m512i one = _mm512_set1_epi32(1), bias = _mm512_set1_epi32(0x7fff);
   const __m512i quiet = _mm512_set1_epi32(0x400000);
-  for (int64_t i = 0; i < n; i += 16) {
-    const auto mask = static_cast<__mmask16>(n - i >= 16 ? 0xffffu : (1u << (n - i)) - 1);
-    const __m512 value = _mm512_maskz_loadu_ps(mask, source + i);
-    const __m512i bits = _mm512_castps_si512(value);
-    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), one);
-    __m512i rounded = _mm512_add_epi32(_mm512_add_epi32(bits, bias), odd);
-    const __mmask16 nan = _mm512_cmp_ps_mask(value, value, _CMP_UNORD_Q);
-    rounded = _mm512_mask_or_epi32(rounded, nan, bits, quiet);
-    const __m256i halves = _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16));
-    _mm256_mask_storeu_epi16(destination + i, mask, halves);
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t i = 0; i < columns; i += 16) {
+      const int64_t rest = columns - i;
+      const auto mask = static_cast<__mmask16>(rest >= 16 ? 0xffffu : (1u << rest) - 1);
+      const __m512 value = _mm512_maskz_loadu_ps(mask, source + r * ld_source + i);
+      const __m512i bits = _mm512_castps_si512(value);
+      const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), one);
+      __m512i rounded = _mm512_add_epi32(_mm512_add_epi32(bits, bias), odd);
+      const __mmask16 nan = _mm512_cmp_ps_mask(value, value, _CMP_UNORD_Q);
+      rounded = _mm512_mask_or_epi32(rounded, nan, bits, quiet);
+      const __m256i halves = _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16));
+      _mm256_mask_storeu_epi16(destination + r * ld_destination + i, mask, halves);
+    }
   }
 }
 

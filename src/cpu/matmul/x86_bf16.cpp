@@ -61,4 +61,19 @@ void panel_pairs(const void* a, const void* b, int64_t strip_stride, int64_t k, 
   }
 }
 
+void to_bf16(const float* source, int64_t ld_source, uint16_t* destination, int64_t ld_destination,
+             int64_t rows, int64_t columns) {
+  for (int64_t r = 0; r < rows; ++r) {
+    const float* from = source + r * ld_source;
+    uint16_t* to = destination + r * ld_destination;
+    for (int64_t i = 0; i < columns; i += 32) {
+      const int64_t rest = columns - i;
+      const uint32_t mask = rest >= 32 ? ~0u : (1u << rest) - 1;
+      const __m512 low = _mm512_maskz_loadu_ps(static_cast<__mmask16>(mask), from + i);
+      const __m512 high = _mm512_maskz_loadu_ps(static_cast<__mmask16>(mask >> 16), from + i + 16);
+      _mm512_mask_storeu_epi16(to + i, mask, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+    }
+  }
+}
+
 }  // namespace bantam::cpu::x86_bf16

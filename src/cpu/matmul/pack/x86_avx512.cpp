@@ -146,7 +146,10 @@ void pack_pairs_a(const void* source, int64_t stride, bool k_contiguous, int64_t
   const auto* from = static_cast<const uint16_t*>(source);
   auto* to = static_cast<uint16_t*>(out);
   for (int64_t j = 0; j < k; j += kPairStep, to += kPairStep * kPanel) {
-    if (k_contiguous) {
+    if (k_contiguous && width == kPanel && k - j >= kPairStep) {
+      for (int64_t i = 0; i < kPanel; ++i)
+        _mm512_storeu_si512(to + i * kPairStep, _mm512_loadu_si512(from + i * stride + j));
+    } else if (k_contiguous) {
       const __mmask32 mask = first(k - j);
       for (int64_t i = 0; i < kPanel; ++i)
         _mm512_storeu_si512(to + i * kPairStep,

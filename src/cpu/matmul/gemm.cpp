@@ -101,15 +101,19 @@ struct Pass {
       return;
     }
     const bool whole = k <= kInnerK, last = from + kInnerK >= k;
+    auto* out = static_cast<uint16_t*>(g.c) + block.m * g.n + block.n;
+    if (last && kernels.panel_rounded != nullptr) {
+      kernels.panel_rounded(panel, b, strip_stride(), inner, more ? sums : nullptr, ld, out, g.n,
+                            block.rows, block.columns);
+      return;
+    }
     for (int64_t n = 0; n < block.columns;
          n += kPanel, b += strip_stride() * kernels.element_bytes) {
       const int64_t width = std::min(kPanel, block.columns - n);
       float* strip = whole ? sums : sums + n;
       const int64_t ld_strip = whole ? kPanel : ld;
       kernels.panel(panel, b, 0, inner, strip, ld_strip, block.rows, width, more);
-      if (last)
-        kernels.to_bf16(strip, ld_strip, static_cast<uint16_t*>(g.c) + block.m * g.n + block.n + n,
-                        g.n, block.rows, width);
+      if (last) kernels.to_bf16(strip, ld_strip, out + n, g.n, block.rows, width);
     }
   }
 };

@@ -49,13 +49,19 @@ using PackKernel = void (*)(const void* source, int64_t stride, bool k_contiguou
 using PanelKernel = void (*)(const void* a, const void* b, int64_t strip_stride, int64_t k,
                              float* c, int64_t ldc, int64_t rows, int64_t columns, bool accumulate);
 
+// out[rows][columns] = (sums ? sums : 0) + panel * strips, rounded as by `to_bf16`.
+using RoundedPanelKernel = void (*)(const void* a, const void* b, int64_t strip_stride, int64_t k,
+                                    const float* sums, int64_t ld_sums, uint16_t* out,
+                                    int64_t ld_out, int64_t rows, int64_t columns);
+
 // Everything that a product of one element type needs on one instruction set.
 struct GemmKernels {
   int64_t step;           // k is padded to a multiple of this
   int64_t element_bytes;  // of packed elements: 4 (f32 layout) or 2 (bf16 layout)
   PackKernel pack_a, pack_b;
   PanelKernel panel;
-  void (*enter)();  // per thread, around any number of calls of `panel`
+  RoundedPanelKernel panel_rounded;  // may be null: `panel`, then `to_bf16`
+  void (*enter)();                   // per thread, around any number of calls of `panel`
   void (*leave)();
   // Rounds a block to nearest even; NaN stays NaN. The bf16 layout flushes denormals to zero.
   void (*to_bf16)(const float* source, int64_t ld_source, uint16_t* destination,
@@ -76,6 +82,8 @@ struct GemmKernels {
                  bool);                                                                            \
   void panel_pairs(const void*, const void*, int64_t, int64_t, float*, int64_t, int64_t, int64_t,  \
                    bool);                                                                          \
+  void panel_pairs_rounded(const void*, const void*, int64_t, int64_t, const float*, int64_t,      \
+                           uint16_t*, int64_t, int64_t, int64_t);                                  \
   void to_bf16(const float*, int64_t, uint16_t*, int64_t, int64_t, int64_t);                       \
   void enter();                                                                                    \
   void leave();                                                                                    \

@@ -20,24 +20,62 @@ struct alignas(64) TileConfig {
   uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
 };
 
-// Sets up the sums of the upper (0, 1) or lower (2, 3) two tiles of C.
-#define BANTAM_LOAD_SUMS(left, right, from) \
-  if (accumulate) {                         \
-    _tile_loadd(left, from, row);           \
-    _tile_loadd(right, (from) + 16, row);   \
-  } else {                                  \
-    _tile_zero(left);                       \
-    _tile_zero(right);                      \
-  }
+// 32 x 32 sums in memory.
+struct Sums {
+  float* at;
+  int64_t ld;
+  [[nodiscard]] int64_t row_bytes() const { return ld * 4; }
+  [[nodiscard]] float* lower() const { return at + 16 * ld; }
+};
 
-// The tiles of a step are loaded between the products of the step before. B passes by once for each
-// panel and is loaded with the hint that keeps it from pushing the panel out of L1.
-void multiply_32x32(const uint16_t* a, const uint16_t* b, int64_t k, float* c, int64_t ldc,
-                    bool accumulate) {
-  const int64_t row = ldc * 4;
-  float* low = c + 16 * ldc;
-  BANTAM_LOAD_SUMS(0, 1, c)
-  BANTAM_LOAD_SUMS(2, 3, low)
+// The tile products leave the other ports idle; a block's multiplication takes along what has to be
+// done for its neighbours, a few rows per step. `rows` is what is left to do.
+struct Nothing {
+  void work(int64_t) {}
+};
+
+// Asks for the lines of the next block of C, which would stall its loads and stores.
+struct FetchNext {
+  const float* c;
+  int64_t ld, rows;
+  void work(int64_t count) {
+    for (; count > 0 && rows > 0; --count, --rows, c += ld) {
+      __builtin_prefetch(c, 1);
+      __builtin_prefetch(c + 16, 1);
+    }
+  }
+};
+
+// Rounds the sums of the block before to bf16.
+struct RoundPrevious {
+  const float* from;
+  uint16_t* to;
+  int64_t ld, rows;
+  void work(int64_t count) {
+    for (; count > 0 && rows > 0; --count, --rows, from += kPanel, to += ld)
+      _mm512_storeu_si512(
+          to, (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(from + 16), _mm512_loadu_ps(from)));
+  }
+};
+
+// to = (from.at ? from : 0) + panel * strip. The tiles of a step are loaded between the products of
+// the step before. B passes by once for each panel and is loaded with the hint that keeps it from
+// pushing the panel out of L1.
+template <class Aside>
+void multiply_32x32(const uint16_t* a, const uint16_t* b, int64_t k, Sums from, Sums to,
+                    Aside& aside) {
+  if (from.at != nullptr) {
+    _tile_loadd(0, from.at, from.row_bytes());
+    _tile_loadd(1, from.at + 16, from.row_bytes());
+    _tile_loadd(2, from.lower(), from.row_bytes());
+    _tile_loadd(3, from.lower() + 16, from.row_bytes());
+  } else {
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+  }
+  const int64_t rows_a_step = (kPanel * kPairStep + k - 1) / k;
   _tile_stream_loadd(6, b, 128);
   _tile_loadd(4, a, 64);
   _tile_stream_loadd(7, b + 32, 128);
@@ -53,22 +91,28 @@ void multiply_32x32(const uint16_t* a, const uint16_t* b, int64_t k, float* c, i
     _tile_dpbf16ps(3, 5, 7);
     _tile_stream_loadd(7, b + 32, 128);
     _tile_loadd(5, a + 512, 64);
+    aside.work(rows_a_step);
   }
   _tile_dpbf16ps(0, 4, 6);
   _tile_dpbf16ps(1, 4, 7);
   _tile_dpbf16ps(2, 5, 6);
   _tile_dpbf16ps(3, 5, 7);
-  _tile_stored(0, c, row);
-  _tile_stored(1, c + 16, row);
-  _tile_stored(2, low, row);
-  _tile_stored(3, low + 16, row);
+  aside.work(kPanel);
+  _tile_stored(0, to.at, to.row_bytes());
+  _tile_stored(1, to.at + 16, to.row_bytes());
+  _tile_stored(2, to.lower(), to.row_bytes());
+  _tile_stored(3, to.lower() + 16, to.row_bytes());
 }
 
 // The upper half of it, for at most 16 rows.
-void multiply_16x32(const uint16_t* a, const uint16_t* b, int64_t k, float* c, int64_t ldc,
-                    bool accumulate) {
-  const int64_t row = ldc * 4;
-  BANTAM_LOAD_SUMS(0, 1, c)
+void multiply_16x32(const uint16_t* a, const uint16_t* b, int64_t k, Sums from, Sums to) {
+  if (from.at != nullptr) {
+    _tile_loadd(0, from.at, from.row_bytes());
+    _tile_loadd(1, from.at + 16, from.row_bytes());
+  } else {
+    _tile_zero(0);
+    _tile_zero(1);
+  }
   for (int64_t i = 0; i < k; i += kPairStep, a += 32 * kPanel, b += 32 * kPanel) {
     _tile_loadd(4, a, 64);
     _tile_stream_loadd(6, b, 128);
@@ -76,10 +120,9 @@ void multiply_16x32(const uint16_t* a, const uint16_t* b, int64_t k, float* c, i
     _tile_stream_loadd(7, b + 32, 128);
     _tile_dpbf16ps(1, 4, 7);
   }
-  _tile_stored(0, c, row);
-  _tile_stored(1, c + 16, row);
+  _tile_stored(0, to.at, to.row_bytes());
+  _tile_stored(1, to.at + 16, to.row_bytes());
 }
-#undef BANTAM_LOAD_SUMS
 
 void copy_block(const float* from, int64_t from_stride, float* to, int64_t to_stride, int64_t rows,
                 int64_t columns) {
@@ -87,12 +130,19 @@ void copy_block(const float* from, int64_t from_stride, float* to, int64_t to_st
     memcpy(to + r * to_stride, from + r * from_stride, static_cast<size_t>(columns) * 4);
 }
 
-// Asks for the lines of the next block of C, which would stall the stores of its sums.
-void fetch_block(const float* c, int64_t ldc, int64_t rows) {
-  for (int64_t r = 0; r < rows; ++r) {
-    __builtin_prefetch(c + r * ldc, 1);
-    __builtin_prefetch(c + r * ldc + 16, 1);
-  }
+// A block that is cut off by the end of C: its sums are left in `edge` [32][32].
+void multiply_edge(const uint16_t* a, const uint16_t* b, int64_t k, Sums from, int64_t rows,
+                   int64_t columns, float* edge) {
+  Sums sums{edge, kPanel};
+  if (from.at != nullptr) copy_block(from.at, from.ld, edge, kPanel, rows, columns);
+  __asm__ volatile("" ::"r"(edge) : "memory");
+  const Sums start{from.at != nullptr ? edge : nullptr, kPanel};
+  Nothing nothing;
+  if (rows > 16)
+    multiply_32x32(a, b, k, start, sums, nothing);
+  else
+    multiply_16x32(a, b, k, start, sums);
+  __asm__ volatile("" ::"r"(edge) : "memory");
 }
 
 }  // namespace
@@ -111,21 +161,47 @@ void panel_pairs(const void* a, const void* b, int64_t strip_stride, int64_t k, 
                  int64_t ldc, int64_t rows, int64_t columns, bool accumulate) {
   const auto* panel = static_cast<const uint16_t*>(a);
   const auto* strip = static_cast<const uint16_t*>(b);
-  auto* const multiply = rows > 16 ? multiply_32x32 : multiply_16x32;
   for (int64_t n = 0; n < columns; n += kPanel, strip += strip_stride) {
     const int64_t width = columns - n < kPanel ? columns - n : kPanel;
-    if (width == kPanel && rows % 16 == 0) {
-      if (n + kPanel < columns) fetch_block(c + n + kPanel, ldc, rows);
-      multiply(panel, strip, k, c + n, ldc, accumulate);
+    const Sums to{c + n, ldc}, from{accumulate ? c + n : nullptr, ldc};
+    if (width == kPanel && rows == kPanel) {
+      FetchNext fetch{to.at + kPanel, ldc, columns - n >= 2 * kPanel ? kPanel : 0};
+      multiply_32x32(panel, strip, k, from, to, fetch);
       continue;
     }
     alignas(64) float edge[kPanel * kPanel];
-    if (accumulate) copy_block(c + n, ldc, edge, kPanel, rows, width);
-    __asm__ volatile("" ::"r"(edge) : "memory");
-    multiply(panel, strip, k, edge, kPanel, accumulate);
-    __asm__ volatile("" ::"r"(edge) : "memory");
-    copy_block(edge, kPanel, c + n, ldc, rows, width);
+    multiply_edge(panel, strip, k, from, rows, width, edge);
+    copy_block(edge, kPanel, to.at, ldc, rows, width);
   }
+}
+
+void panel_pairs_rounded(const void* a, const void* b, int64_t strip_stride, int64_t k,
+                         const float* sums, int64_t ld_sums, uint16_t* out, int64_t ld_out,
+                         int64_t rows, int64_t columns) {
+  const auto* panel = static_cast<const uint16_t*>(a);
+  const auto* strip = static_cast<const uint16_t*>(b);
+  alignas(64) float blocks[2][kPanel * kPanel];
+  RoundPrevious previous{blocks[0], out, ld_out, 0};
+  for (int64_t n = 0; n < columns; n += kPanel, strip += strip_stride) {
+    const int64_t width = columns - n < kPanel ? columns - n : kPanel;
+    float* block = blocks[n / kPanel % 2];
+    const Sums from{sums != nullptr ? const_cast<float*>(sums) + n : nullptr, ld_sums};
+    if (width == kPanel && rows == kPanel) {
+      multiply_32x32(panel, strip, k, from, Sums{block, kPanel}, previous);
+      previous = {block, out + n, ld_out, rows};
+      continue;
+    }
+    multiply_edge(panel, strip, k, from, rows, width, block);
+    const auto mask = static_cast<uint32_t>((uint64_t{1} << width) - 1);
+    for (int64_t r = 0; r < rows; ++r) {
+      const float* row = block + r * kPanel;
+      _mm512_mask_storeu_epi16(
+          out + r * ld_out + n, mask,
+          (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(row + 16), _mm512_loadu_ps(row)));
+    }
+  }
+  __asm__ volatile("" ::"r"(blocks) : "memory");
+  previous.work(kPanel);
 }
 
 }  // namespace bantam::cpu::x86_amx

@@ -9,7 +9,7 @@ namespace {
 // Blocking. A panel of 32 x kInnerK elements of A stays in L1 while the strips of B pass by; the
 // kInnerK x kBlockN part of B and the kBlockM x kBlockN part of C stay in L2.
 constexpr int64_t kInnerK = 512;
-constexpr int64_t kBlockN = 512;
+constexpr int64_t kBlockN = 512;  // twice that where no sums have to be kept
 constexpr int64_t kBlockM = 128;
 // B is packed this many k at a time where C can be summed up in place, so that a long sum (the
 // gradient of a weight runs over all tokens) does not push packed B out of the cache.
@@ -56,7 +56,29 @@ struct Pass {
   [[nodiscard]] int64_t strips() const { return parts(g.n, kPanel); }
   [[nodiscard]] int64_t strip_stride() const { return padded_k() * kPanel; }
   [[nodiscard]] int64_t pack_tasks() const { return strips() * parts(k, kPackK); }
-  [[nodiscard]] int64_t tasks() const { return parts(g.m, block_m) * parts(g.n, kBlockN); }
+  [[nodiscard]] int64_t block_n() const { return k <= kInnerK ? 2 * kBlockN : kBlockN; }
+  [[nodiscard]] int64_t tasks() const { return parts(g.m, block_m) * parts(g.n, block_n()); }
+
+  // The source of a panel.
+  [[nodiscard]] Ahead lines(int64_t m, int64_t from, int64_t height, int64_t inner) const {
+    const char* source = at(g.a, m, begin + from, g.source_bytes);
+    const int64_t stride = g.a.stride * g.source_bytes;
+    if (g.a.k_contiguous) return {source, stride, height, inner * g.source_bytes};
+    return {source, stride, inner, height * g.source_bytes};
+  }
+
+  // The panel that is packed after this one in a block of rows (or, at its end, in the next one).
+  [[nodiscard]] Ahead ahead(int64_t m, int64_t m_end, int64_t i) const {
+    int64_t next = m + kPanel, from = i;
+    if (next >= m_end && i + kInnerK < k) {
+      next = m / block_m * block_m;
+      from = i + kInnerK;
+    } else if (next >= m_end) {
+      from = 0;
+    }
+    if (next >= g.m) return {};
+    return lines(next, from, std::min(kPanel, g.m - next), std::min(kInnerK, k - from));
+  }
 
   // Tasks go along the strips, so that neighbours read the same rows of an untransposed B.
   void pack_b(int64_t task) const {
@@ -70,8 +92,8 @@ struct Pass {
 
   void compute(int64_t task, int worker) const {
     const int64_t blocks_m = parts(g.m, block_m);
-    const int64_t m0 = task % blocks_m * block_m, n0 = task / blocks_m * kBlockN;
-    const int64_t rows = std::min(block_m, g.m - m0), columns = std::min(kBlockN, g.n - n0);
+    const int64_t m0 = task % blocks_m * block_m, n0 = task / blocks_m * block_n();
+    const int64_t rows = std::min(block_m, g.m - m0), columns = std::min(block_n(), g.n - n0);
     char* panel = workers + worker * kWorkerBytes;
     auto* sums = g.c_bf16 ? reinterpret_cast<float*>(panel + kPanelBytes)
                           : static_cast<float*>(g.c) + m0 * g.n + n0;
@@ -84,7 +106,8 @@ struct Pass {
         g.kernels->pack_a(at(g.a, m0 + r, begin + i, g.source_bytes), g.a.stride, g.a.k_contiguous,
                           height, inner, panel);
         multiply(panel, b + i * kPanel * g.kernels->element_bytes, i, inner,
-                 Block{m0 + r, n0, height, columns}, sums + r * ld, ld);
+                 Block{m0 + r, n0, height, columns}, sums + r * ld, ld,
+                 ahead(m0 + r, m0 + rows, i));
       }
     }
   }
@@ -92,28 +115,28 @@ struct Pass {
   // Multiplies the packed panel by the strips of a block. Sums that are complete are rounded at
   // once, a strip at a time, while they are in L1.
   void multiply(const void* panel, const char* b, int64_t from, int64_t inner, const Block& block,
-                float* sums, int64_t ld) const {
+                float* sums, int64_t ld, Ahead ahead) const {
     const GemmKernels& kernels = *g.kernels;
-    const bool more = begin + from > 0;
+    const bool more = begin + from > 0, last = from + kInnerK >= k;
     inner = round_up(inner, kernels.step);
-    if (!g.c_bf16) {
-      kernels.panel(panel, b, strip_stride(), inner, sums, ld, block.rows, block.columns, more);
+    if (!g.c_bf16 || !last) {
+      kernels.panel(panel, b, strip_stride(), inner, sums, ld, block.rows, block.columns, more,
+                    ahead);
       return;
     }
-    const bool whole = k <= kInnerK, last = from + kInnerK >= k;
     auto* out = static_cast<uint16_t*>(g.c) + block.m * g.n + block.n;
-    if (last && kernels.panel_rounded != nullptr) {
+    if (kernels.panel_rounded != nullptr) {
       kernels.panel_rounded(panel, b, strip_stride(), inner, more ? sums : nullptr, ld, out, g.n,
-                            block.rows, block.columns);
+                            block.rows, block.columns, ahead);
       return;
     }
     for (int64_t n = 0; n < block.columns;
          n += kPanel, b += strip_stride() * kernels.element_bytes) {
       const int64_t width = std::min(kPanel, block.columns - n);
-      float* strip = whole ? sums : sums + n;
-      const int64_t ld_strip = whole ? kPanel : ld;
-      kernels.panel(panel, b, 0, inner, strip, ld_strip, block.rows, width, more);
-      if (last) kernels.to_bf16(strip, ld_strip, out + n, g.n, block.rows, width);
+      float* strip = from == 0 ? sums : sums + n;
+      const int64_t ld_strip = from == 0 ? kPanel : ld;
+      kernels.panel(panel, b, 0, inner, strip, ld_strip, block.rows, width, more, Ahead{});
+      kernels.to_bf16(strip, ld_strip, out + n, g.n, block.rows, width);
     }
   }
 };

@@ -43,16 +43,24 @@ inline constexpr int64_t kPairStep = 32;  // k is padded to this on the bf16 lay
 using PackKernel = void (*)(const void* source, int64_t stride, bool k_contiguous, int64_t width,
                             int64_t k, void* out);
 
+// Memory that the call after this one will read: rows of so many bytes. A kernel whose arithmetic
+// leaves time for it asks for the lines while it multiplies.
+struct Ahead {
+  const char* at;
+  int64_t stride, rows, bytes;
+};
+
 // C[rows][columns] = (accumulate ? C : 0) + panel * strips; rows <= 32, k a multiple of the
 // layout's step, strips `strip_stride` elements apart. Nothing outside the rows and columns is
 // written.
 using PanelKernel = void (*)(const void* a, const void* b, int64_t strip_stride, int64_t k,
-                             float* c, int64_t ldc, int64_t rows, int64_t columns, bool accumulate);
+                             float* c, int64_t ldc, int64_t rows, int64_t columns, bool accumulate,
+                             Ahead ahead);
 
 // out[rows][columns] = (sums ? sums : 0) + panel * strips, rounded as by `to_bf16`.
 using RoundedPanelKernel = void (*)(const void* a, const void* b, int64_t strip_stride, int64_t k,
                                     const float* sums, int64_t ld_sums, uint16_t* out,
-                                    int64_t ld_out, int64_t rows, int64_t columns);
+                                    int64_t ld_out, int64_t rows, int64_t columns, Ahead ahead);
 
 // Everything that a product of one element type needs on one instruction set.
 struct GemmKernels {
@@ -79,11 +87,11 @@ struct GemmKernels {
   void pack_pairs_a(const void*, int64_t, bool, int64_t, int64_t, void*);                          \
   void pack_pairs_b(const void*, int64_t, bool, int64_t, int64_t, void*);                          \
   void panel_f32(const void*, const void*, int64_t, int64_t, float*, int64_t, int64_t, int64_t,    \
-                 bool);                                                                            \
+                 bool, Ahead);                                                                     \
   void panel_pairs(const void*, const void*, int64_t, int64_t, float*, int64_t, int64_t, int64_t,  \
-                   bool);                                                                          \
+                   bool, Ahead);                                                                   \
   void panel_pairs_rounded(const void*, const void*, int64_t, int64_t, const float*, int64_t,      \
-                           uint16_t*, int64_t, int64_t, int64_t);                                  \
+                           uint16_t*, int64_t, int64_t, int64_t, Ahead);                           \
   void to_bf16(const float*, int64_t, uint16_t*, int64_t, int64_t, int64_t);                       \
   void enter();                                                                                    \
   void leave();                                                                                    \

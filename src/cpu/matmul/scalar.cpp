@@ -120,7 +120,7 @@ void pack_pairs_b(const void* source, int64_t stride, bool k_contiguous, int64_t
 }
 
 void panel_f32(const void* a, const void* b, int64_t strip_stride, int64_t k, float* c, int64_t ldc,
-               int64_t rows, int64_t columns, bool accumulate) {
+               int64_t rows, int64_t columns, bool accumulate, Ahead) {
   const auto* panel = static_cast<const float*>(a);
   for (int64_t r = 0; r < rows; ++r) {
     for (int64_t n = 0; n < columns; ++n) {

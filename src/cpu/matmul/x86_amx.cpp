@@ -34,6 +34,30 @@ struct Nothing {
   void work(int64_t) {}
 };
 
+// Asks for the lines of another piece of memory, an even share with each step of all strips.
+class FetchAhead {
+ public:
+  FetchAhead(Ahead ahead, int64_t k, int64_t columns) : left_(ahead) {
+    const int64_t lines = ahead.rows * ((ahead.bytes + 63) / 64);
+    const int64_t steps = (k / kPairStep) * ((columns + kPanel - 1) / kPanel);
+    share_ = (lines + steps - 1) / steps;
+  }
+  void work() {
+    for (int64_t i = 0; i < share_ && left_.rows > 0; ++i) {
+      _mm_prefetch(left_.at + done_, _MM_HINT_T1);
+      done_ += 64;
+      if (done_ < left_.bytes) continue;
+      done_ = 0;
+      left_.at += left_.stride;
+      --left_.rows;
+    }
+  }
+
+ private:
+  Ahead left_;
+  int64_t share_, done_ = 0;
+};
+
 // Asks for the lines of the next block of C, which would stall its loads and stores.
 struct FetchNext {
   const float* c;
@@ -46,7 +70,7 @@ struct FetchNext {
   }
 };
 
-// Rounds the sums of the block before to bf16.
+// Rounds the sums of the block before to bf16; the next strip's lines lie beside.
 struct RoundPrevious {
   const float* from;
   uint16_t* to;
@@ -63,7 +87,7 @@ struct RoundPrevious {
 // pushing the panel out of L1.
 template <class Aside>
 void multiply_32x32(const uint16_t* a, const uint16_t* b, int64_t k, Sums from, Sums to,
-                    Aside& aside) {
+                    Aside& aside, FetchAhead& ahead) {
   if (from.at != nullptr) {
     _tile_loadd(0, from.at, from.row_bytes());
     _tile_loadd(1, from.at + 16, from.row_bytes());
@@ -92,12 +116,14 @@ void multiply_32x32(const uint16_t* a, const uint16_t* b, int64_t k, Sums from, 
     _tile_stream_loadd(7, b + 32, 128);
     _tile_loadd(5, a + 512, 64);
     aside.work(rows_a_step);
+    ahead.work();
   }
   _tile_dpbf16ps(0, 4, 6);
   _tile_dpbf16ps(1, 4, 7);
   _tile_dpbf16ps(2, 5, 6);
   _tile_dpbf16ps(3, 5, 7);
   aside.work(kPanel);
+  ahead.work();
   _tile_stored(0, to.at, to.row_bytes());
   _tile_stored(1, to.at + 16, to.row_bytes());
   _tile_stored(2, to.lower(), to.row_bytes());
@@ -138,8 +164,9 @@ void multiply_edge(const uint16_t* a, const uint16_t* b, int64_t k, Sums from, i
   __asm__ volatile("" ::"r"(edge) : "memory");
   const Sums start{from.at != nullptr ? edge : nullptr, kPanel};
   Nothing nothing;
+  FetchAhead none({}, k, columns);
   if (rows > 16)
-    multiply_32x32(a, b, k, start, sums, nothing);
+    multiply_32x32(a, b, k, start, sums, nothing, none);
   else
     multiply_16x32(a, b, k, start, sums);
   __asm__ volatile("" ::"r"(edge) : "memory");
@@ -158,15 +185,16 @@ void leave() {
 }
 
 void panel_pairs(const void* a, const void* b, int64_t strip_stride, int64_t k, float* c,
-                 int64_t ldc, int64_t rows, int64_t columns, bool accumulate) {
+                 int64_t ldc, int64_t rows, int64_t columns, bool accumulate, Ahead ahead) {
   const auto* panel = static_cast<const uint16_t*>(a);
   const auto* strip = static_cast<const uint16_t*>(b);
+  FetchAhead fetch_ahead(ahead, k, columns);
   for (int64_t n = 0; n < columns; n += kPanel, strip += strip_stride) {
     const int64_t width = columns - n < kPanel ? columns - n : kPanel;
     const Sums to{c + n, ldc}, from{accumulate ? c + n : nullptr, ldc};
     if (width == kPanel && rows == kPanel) {
       FetchNext fetch{to.at + kPanel, ldc, columns - n >= 2 * kPanel ? kPanel : 0};
-      multiply_32x32(panel, strip, k, from, to, fetch);
+      multiply_32x32(panel, strip, k, from, to, fetch, fetch_ahead);
       continue;
     }
     alignas(64) float edge[kPanel * kPanel];
@@ -177,9 +205,10 @@ void panel_pairs(const void* a, const void* b, int64_t strip_stride, int64_t k, 
 
 void panel_pairs_rounded(const void* a, const void* b, int64_t strip_stride, int64_t k,
                          const float* sums, int64_t ld_sums, uint16_t* out, int64_t ld_out,
-                         int64_t rows, int64_t columns) {
+                         int64_t rows, int64_t columns, Ahead ahead) {
   const auto* panel = static_cast<const uint16_t*>(a);
   const auto* strip = static_cast<const uint16_t*>(b);
+  FetchAhead fetch_ahead(ahead, k, columns);
   alignas(64) float blocks[2][kPanel * kPanel];
   RoundPrevious previous{blocks[0], out, ld_out, 0};
   for (int64_t n = 0; n < columns; n += kPanel, strip += strip_stride) {
@@ -187,7 +216,7 @@ void panel_pairs_rounded(const void* a, const void* b, int64_t strip_stride, int
     float* block = blocks[n / kPanel % 2];
     const Sums from{sums != nullptr ? const_cast<float*>(sums) + n : nullptr, ld_sums};
     if (width == kPanel && rows == kPanel) {
-      multiply_32x32(panel, strip, k, from, Sums{block, kPanel}, previous);
+      multiply_32x32(panel, strip, k, from, Sums{block, kPanel}, previous, fetch_ahead);
       previous = {block, out + n, ld_out, rows};
       continue;
     }

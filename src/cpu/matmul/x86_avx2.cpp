@@ -136,7 +136,7 @@ void linear_bf16(const float* x, int64_t ldx, const void* w, int64_t k, int64_t 
 }
 
 void panel_f32(const void* a, const void* b, int64_t strip_stride, int64_t k, float* c, int64_t ldc,
-               int64_t rows, int64_t columns, bool accumulate) {
+               int64_t rows, int64_t columns, bool accumulate, Ahead) {
   for (int64_t n = 0; n < columns; n += 16) {
     const float* strip = static_cast<const float*>(b) + n / kPanel * strip_stride + n % kPanel;
     const int64_t width = columns - n < 16 ? columns - n : 16;

@@ -49,7 +49,7 @@ void multiply_8x32(const uint16_t* a, const uint16_t* b, int64_t k, float* c, in
 }  // namespace
 
 void panel_pairs(const void* a, const void* b, int64_t strip_stride, int64_t k, float* c,
-                 int64_t ldc, int64_t rows, int64_t columns, bool accumulate) {
+                 int64_t ldc, int64_t rows, int64_t columns, bool accumulate, Ahead) {
   const auto* panel = static_cast<const uint16_t*>(a);
   const auto* strip = static_cast<const uint16_t*>(b);
   for (int64_t n = 0; n < columns; n += kPanel, strip += strip_stride) {

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "data/hash.h"
+#include "base/hash.h"
 
 namespace bantam {
 

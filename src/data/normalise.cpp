@@ -7,20 +7,26 @@ namespace bantam {
 
 namespace {
 
-// UTF-8 quotes, and the same after being decoded as Windows-1252 and encoded again.
-constexpr std::pair<std::string_view, char> kQuotes[] = {
-    {"\u2018", '\''},
-    {"\u2019", '\''},
-    {"\u201a", '\''},
-    {"\u201b", '\''},
-    {"\u201c", '"'},
-    {"\u201d", '"'},
-    {"\u201e", '"'},
-    {"\u201f", '"'},
-    {"\u00e2\u20ac\u02dc", '\''},
-    {"\u00e2\u20ac\u2122", '\''},
-    {"\u00e2\u20ac\u0153", '"'},
-    {"\u00e2\u20ac\xc2\x9d", '"'},
+// UTF-8 quotes; then the same, dashes and the ellipsis after being decoded as Windows-1252 and
+// encoded again. The closing quote comes last: its third byte has no character there and is often
+// lost.
+constexpr std::pair<std::string_view, std::string_view> kQuotes[] = {
+    {"\u2018", "'"},
+    {"\u2019", "'"},
+    {"\u201a", "'"},
+    {"\u201b", "'"},
+    {"\u201c", "\""},
+    {"\u201d", "\""},
+    {"\u201e", "\""},
+    {"\u201f", "\""},
+    {"\u00e2\u20ac\u02dc", "'"},
+    {"\u00e2\u20ac\u2122", "'"},
+    {"\u00e2\u20ac\u0153", "\""},
+    {"\u00e2\u20ac\u201c", "\u2013"},
+    {"\u00e2\u20ac\u201d", "\u2014"},
+    {"\u00e2\u20ac\u00a6", "\u2026"},
+    {"\u00e2\u20ac\xc2\x9d", "\""},
+    {"\u00e2\u20ac", "\""},
 };
 
 std::string straighten_quotes(std::string_view text) {
@@ -28,14 +34,14 @@ std::string straighten_quotes(std::string_view text) {
   out.reserve(text.size());
   for (size_t i = 0; i < text.size();) {
     const auto byte = static_cast<unsigned char>(text[i]);
-    const std::pair<std::string_view, char>* found = nullptr;
+    const std::pair<std::string_view, std::string_view>* found = nullptr;
     if (byte == 0xe2 || byte == 0xc3) {
       found = std::find_if(std::begin(kQuotes), std::end(kQuotes), [&](const auto& quote) {
         return text.substr(i).starts_with(quote.first);
       });
       if (found == std::end(kQuotes)) found = nullptr;
     }
-    out += found ? found->second : text[i];
+    out += found ? found->second : text.substr(i, 1);
     i += found ? found->first.size() : 1;
   }
   return out;

@@ -7,7 +7,7 @@ namespace {
 
 TEST(Normalise, StraightensQuotesAndLeavesOtherCharacters) {
   EXPECT_EQ(normalise("“Don’t”, ‘she’ said – né €5", {}), "\"Don't\", 'she' said – né €5");
-  EXPECT_EQ(normalise("â€œIt donâ€™t", {}), "\"It don't");
+  EXPECT_EQ(normalise("â€œIt donâ€™t â€“ oâ€¦â€ he", {}), "\"It don't – o…\" he");
   EXPECT_EQ(normalise("“a”", {.straight_quotes = false}), "“a”");
   EXPECT_EQ(normalise("\xe2\x80", {}), "\xe2\x80");
 }

@@ -1,0 +1,181 @@
+#include "cli/common.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+
+#include "base/error.h"
+
+namespace bantam::cli {
+namespace {
+
+volatile sig_atomic_t interrupted = 0;
+
+}  // namespace
+
+std::shared_ptr<const Model> open_model(const std::string& path) {
+  if (!path.empty()) return std::make_shared<Model>(load_model(path));
+  if (const char* named = std::getenv("BANTAM_MODEL"); named != nullptr && *named != '\0') {
+    return std::make_shared<Model>(load_model(named));
+  }
+  fail(ErrorKind::usage, "model",
+       "expected a .gguf file as the first argument or in BANTAM_MODEL, got none");
+}
+
+const Tokenizer& tokenizer_of(const Model& model) {
+  if (model.tokenizer == nullptr) {
+    fail(ErrorKind::model, model.name, "expected a model with a tokenizer, got none");
+  }
+  return *model.tokenizer;
+}
+
+std::string take_model(std::vector<std::string>& words) {
+  if (words.empty() || !words.front().ends_with(".gguf")) return "";
+  // A lone name is a file even if it does not exist: a better message than continuing its name.
+  const bool exists = std::filesystem::exists(words.front());
+  if (!exists && words.front().find(' ') != std::string::npos) return "";
+  std::string model = std::move(words.front());
+  words.erase(words.begin());
+  return model;
+}
+
+std::string join(std::span<const std::string> words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
+  return text;
+}
+
+int global_threads(const CLI::App& command) {
+  const CLI::Option* threads = command.get_parent()->get_option("--threads");
+  return threads->count() > 0 ? threads->as<int>() : 0;
+}
+
+std::vector<int32_t> parse_ids(const std::string& text) {
+  std::vector<int32_t> ids;
+  const char* at = text.data();
+  const char* end = at + text.size();
+  const auto separator = [](char c) { return c == ',' || c == ' ' || c == '\n' || c == '\t'; };
+  while (true) {
+    while (at != end && separator(*at)) ++at;
+    if (at == end) return ids;
+    int32_t id = 0;
+    const auto [next, error] = std::from_chars(at, end, id);
+    if (error != std::errc() || (next != end && !separator(*next)) || id < 0) {
+      fail(ErrorKind::usage, "ids", "expected token ids like 1,2,3, got \"{}\"", text);
+    }
+    ids.push_back(id);
+    at = next;
+  }
+}
+
+DType parse_dtype(const std::string& name, std::string_view option) {
+  const std::optional<DType> dtype = dtype_from_name(name);
+  if (dtype && dtype_info(*dtype).gguf_id >= 0 && *dtype != DType::i8 && *dtype != DType::i32) {
+    return *dtype;
+  }
+  fail(ErrorKind::usage, option,
+       "expected one of f32, f16, bf16, q8_0, q4_0, q4_1, q4_k, q5_k, q6_k, got \"{}\"", name);
+}
+
+DType parse_cache_type(const std::string& name) {
+  const std::optional<DType> dtype = dtype_from_name(name);
+  if (dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16) return *dtype;
+  fail(ErrorKind::usage, "--cache-type", "expected f32, f16 or bf16, got \"{}\"", name);
+}
+
+std::string read_stdin() {
+  return {std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
+}
+
+bool stdin_is_terminal() {
+  return isatty(STDIN_FILENO) != 0;
+}
+
+bool stdout_is_terminal() {
+  return isatty(STDOUT_FILENO) != 0;
+}
+
+int64_t peak_memory_bytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmHWM:")) return std::atoll(line.c_str() + 6) * 1024;
+  }
+  return 0;
+}
+
+std::string human_bytes(int64_t bytes) {
+  static constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  auto value = static_cast<double>(bytes);
+  size_t unit = 0;
+  for (; value >= 1024 && unit + 1 < std::size(kUnits); ++unit) value /= 1024;
+  return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", value, kUnits[unit]);
+}
+
+std::string human_count(int64_t count) {
+  if (count < 1000) return fmt::format("{}", count);
+  if (count < 1000'000) return fmt::format("{:.1f} K", static_cast<double>(count) * 1e-3);
+  if (count < 1000'000'000) return fmt::format("{:.1f} M", static_cast<double>(count) * 1e-6);
+  return fmt::format("{:.2f} B", static_cast<double>(count) * 1e-9);
+}
+
+std::string human_seconds(double seconds) {
+  if (seconds < 1e-3) return fmt::format("{:.0f} us", seconds * 1e6);
+  if (seconds < 1) return fmt::format("{:.1f} ms", seconds * 1e3);
+  return fmt::format("{:.2f} s", seconds);
+}
+
+std::string Table::str() const {
+  std::vector<size_t> widths;
+  for (const auto& row : rows_) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string text;
+  for (const auto& row : rows_) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) {
+      line += i == 0 ? fmt::format("{:<{}}", row[i], widths[i])
+                     : fmt::format("  {:>{}}", row[i], widths[i]);
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    text += line + "\n";
+  }
+  return text;
+}
+
+void print(const Json& json) {
+  // Text of a model may end within a character; replace what is no UTF-8.
+  std::cout << json.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+}
+
+void show_progress(std::string_view what, double done) {
+  if (isatty(STDERR_FILENO) == 0) return;
+  std::cerr << (done < 1 ? fmt::format("\r{} {:3.0f} %", what, 100 * done) : "\r\x1b[K")
+            << std::flush;
+}
+
+Interrupt::Interrupt() {
+  interrupted = 0;
+  struct sigaction action {};
+  action.sa_handler = [](int) { interrupted = 1; };
+  // SA_RESETHAND is an int macro above INT_MAX on some systems.
+  action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
+  sigaction(SIGINT, &action, nullptr);
+}
+
+Interrupt::~Interrupt() {
+  signal(SIGINT, SIG_DFL);
+}
+
+bool Interrupt::requested() const {
+  return interrupted != 0;
+}
+
+}  // namespace bantam::cli

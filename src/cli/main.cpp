@@ -1,0 +1,54 @@
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "base/cpu_features.h"
+#include "base/error.h"
+#include "cli/commands.h"
+#include "cli/help.h"
+
+namespace {
+
+void add_globals(CLI::App& app) {
+  static constexpr int kMostThreads = 1024;
+  app.add_option("--threads", "Threads to compute with; without it, one per physical core")
+      ->check(CLI::Range(0, kMostThreads));
+  app.add_option_function<std::string>(
+      "--isa", [](const std::string& name) { bantam::force_isa(name); },
+      "Instruction set of the kernels, see `bantam isa`; also BANTAM_ISA");
+  app.set_version_flag("--version", std::string("bantam ") + BANTAM_VERSION);
+}
+
+int exit_code(bantam::ErrorKind kind) {
+  return kind == bantam::ErrorKind::usage ? 2 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Bantam: small language models, from text to device", "bantam");
+  app.formatter(std::make_shared<bantam::cli::HelpFormatter>());
+  app.require_subcommand(1);
+  app.fallthrough();
+  add_globals(app);
+  for (const bantam::cli::Command& command : bantam::cli::kCommands) {
+    command.add(app);
+    app.get_subcommands({}).back()->group(command.group);
+  }
+  try {
+    app.parse(argc, argv);
+    return 0;
+  } catch (const CLI::Success& done) {  // --help, --version
+    return app.exit(done);
+  } catch (const CLI::ParseError& error) {
+    std::cerr << "bantam: " << error.what() << "\nbantam --help tells how it is used.\n";
+    return 2;
+  } catch (const bantam::Error& error) {
+    std::cout.flush();
+    std::cerr << "bantam: " << error.what() << "\n";
+    return exit_code(error.kind());
+  } catch (const std::exception& error) {
+    std::cout.flush();
+    std::cerr << "bantam: " << error.what() << "\n";
+    return 1;
+  }
+}

@@ -1,0 +1,190 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <iostream>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "cli/commands.h"
+#include "cli/common.h"
+#include "runtime/session.h"
+
+namespace bantam::cli {
+namespace {
+
+struct RunOptions {
+  std::vector<std::string> words;
+  std::string prompt, file, ids, cache_type = "f16";
+  GenerateOptions generate;
+  int64_t context = 0;
+  int threads = 0;
+  int echo = -1;  // -1: on a terminal
+  bool greedy = false, stats = false, json = false;
+};
+
+std::string prompt_text(const RunOptions& o) {
+  const int given = (!o.words.empty() ? 1 : 0) + (!o.prompt.empty() ? 1 : 0) +
+                    (!o.file.empty() ? 1 : 0) + (!o.ids.empty() ? 1 : 0);
+  if (given > 1) {
+    fail(ErrorKind::usage, "run", "expected one prompt (as words, -p, -f or --ids), got {}", given);
+  }
+  if (!o.words.empty()) return join(o.words);
+  if (!o.prompt.empty()) return o.prompt;
+  if (!o.file.empty()) return read_text_file(o.file);
+  if (!o.ids.empty()) return "";
+  if (stdin_is_terminal()) {
+    fail(ErrorKind::usage, "run", "expected a prompt, as in: bantam run \"Once upon a time\"");
+  }
+  std::string text = read_stdin();
+  if (text.ends_with('\n')) text.pop_back();
+  return text;
+}
+
+// The prompt as ids; a model without a tokenizer can be given those only.
+std::vector<int32_t> prompt_ids(const RunOptions& o, const Model& model, const std::string& text) {
+  if (!o.ids.empty()) return parse_ids(o.ids);
+  const Tokenizer& tokenizer = tokenizer_of(model);
+  std::vector<int32_t> ids = tokenizer.encode(text);
+  if (ids.empty()) {
+    ids.push_back(tokenizer.bos() >= 0 ? tokenizer.bos() : std::max(tokenizer.eos(), 0));
+  }
+  return ids;
+}
+
+double rate(int64_t tokens, double seconds) {
+  return seconds > 0 ? static_cast<double>(tokens) / seconds : 0;
+}
+
+int64_t decoded(const GenerateResult& r) {
+  return std::max<int64_t>(0, static_cast<int64_t>(r.tokens.size()) - 1);
+}
+
+void print_stats(const GenerateResult& r, const Engine& engine) {
+  const MemoryPlan& m = engine.memory();
+  const int64_t peak = peak_memory_bytes();
+  Table t;
+  t.row({"prompt", fmt::format("{} tokens", r.prompt_tokens),
+         fmt::format("{:.1f} tokens/s", rate(r.prompt_tokens, r.prefill_seconds))});
+  t.row({"first token", human_seconds(r.first_token_seconds)});
+  t.row({"generated", fmt::format("{} tokens", r.tokens.size()),
+         fmt::format("{:.1f} tokens/s", rate(decoded(r), r.decode_seconds))});
+  t.row({"stopped by", std::string(stop_reason_name(r.reason))});
+  t.row({"peak memory", human_bytes(peak)});
+  t.row({"  predicted", human_bytes(m.total())});
+  t.row({"  weights", human_bytes(m.weights)});
+  t.row({"  cache", human_bytes(m.cache)});
+  t.row({"  activations", human_bytes(m.activations + m.buffers)});
+  // Weights that no step has touched are mapped, but not in memory.
+  t.row({"  other", human_bytes(std::max<int64_t>(0, peak - m.total()))});
+  std::cerr << "\n" << t.str();
+}
+
+Json to_json(const GenerateResult& r, const Engine& engine) {
+  const MemoryPlan& m = engine.memory();
+  const int64_t peak = peak_memory_bytes();
+  return {{"text", r.text},
+          {"tokens", r.tokens},
+          {"stopped_by", stop_reason_name(r.reason)},
+          {"prompt_tokens", r.prompt_tokens},
+          {"prefill_tokens_per_second", rate(r.prompt_tokens, r.prefill_seconds)},
+          {"first_token_seconds", r.first_token_seconds},
+          {"decode_tokens_per_second", rate(decoded(r), r.decode_seconds)},
+          {"memory",
+           {{"peak_bytes", peak},
+            {"predicted_bytes", m.total()},
+            {"weights_bytes", m.weights},
+            {"cache_bytes", m.cache},
+            {"activations_bytes", m.activations + m.buffers},
+            {"other_bytes", std::max<int64_t>(0, peak - m.total())}}}};
+}
+
+void show_prompt(const RunOptions& o, const Model& model, std::string text) {
+  if (o.json || o.echo == 0 || (o.echo < 0 && !stdout_is_terminal())) return;
+  if (!o.ids.empty() && model.tokenizer != nullptr) {
+    text = model.tokenizer->decode(parse_ids(o.ids));
+  }
+  std::cout << (stdout_is_terminal() ? fmt::format("\x1b[1m{}\x1b[0m", text) : text) << std::flush;
+}
+
+void run(RunOptions o) {
+  if (o.greedy) o.generate.sampler.temperature = 0;
+  check_sampler_options(o.generate.sampler);
+  const std::string path = take_model(o.words);
+  const std::string text = prompt_text(o);
+  const std::shared_ptr<const Model> model = open_model(path);
+  const std::vector<int32_t> ids = prompt_ids(o, *model, text);
+  EngineOptions options;
+  options.threads = o.threads;
+  options.context = o.context;
+  options.cache_type = parse_cache_type(o.cache_type);
+  const auto engine = std::make_shared<Engine>(model, options);
+  Session session(engine);
+
+  const Interrupt interrupt;
+  show_prompt(o, *model, text);
+  const GenerateResult result = session.generate(ids, o.generate, [&](std::string_view piece) {
+    if (!o.json) std::cout << piece << std::flush;
+    return !interrupt.requested() && std::cout.good();
+  });
+  if (o.json) return print(to_json(result, *engine));
+  if (model->tokenizer == nullptr) std::cout << fmt::format("{}", fmt::join(result.tokens, ","));
+  std::cout << std::endl;
+  if (o.stats || interrupt.requested()) print_stats(result, *engine);
+}
+
+void add_sampling(CLI::App& c, RunOptions& o) {
+  SamplerOptions& s = o.generate.sampler;
+  const char* group = "Sampling";
+  c.add_option("--temperature", s.temperature, "0 takes the most probable token")
+      ->capture_default_str()
+      ->group(group);
+  c.add_option("--top-k", s.top_k, "Of the k most probable tokens only; 0: all")
+      ->capture_default_str()
+      ->group(group);
+  c.add_option("--top-p", s.top_p, "Of the most probable tokens that make up p")
+      ->capture_default_str()
+      ->group(group);
+  c.add_option("--min-p", s.min_p, "Of tokens at least p times as probable as the best")
+      ->capture_default_str()
+      ->group(group);
+  c.add_option("--repetition-penalty", s.repetition_penalty, "Of recent tokens; 1: none")
+      ->capture_default_str()
+      ->group(group);
+  c.add_option("--seed", s.seed, "The same seed gives the same text")
+      ->capture_default_str()
+      ->group(group);
+  c.add_flag("--greedy", o.greedy, "The same as --temperature 0")->group(group);
+}
+
+}  // namespace
+
+void add_run(CLI::App& app) {
+  auto o = std::make_shared<RunOptions>();
+  CLI::App* c = app.add_subcommand("run", "Continue a text");
+  c->add_option("words", o->words,
+                "A .gguf file (without it, the built-in model), then the prompt");
+  c->add_option("-p,--prompt", o->prompt, "The prompt");
+  c->add_option("-f,--file", o->file, "A file that holds the prompt");
+  c->add_option("--ids", o->ids, "The prompt as token ids: 1,2,3");
+  c->add_option("-n,--max-tokens", o->generate.max_tokens, "0: until the context is full")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  c->add_option("--stop", o->generate.stop, "Ends the text before this string; repeatable")
+      ->allow_extra_args(false);
+  c->add_flag("--ignore-eos", o->generate.ignore_eos, "Go on after the end of the text");
+  c->add_flag("--echo{1},--no-echo{0}", o->echo, "Print the prompt too; the default on a terminal");
+  c->add_option("--context", o->context, "Longest text in tokens; 0: what the model was made for")
+      ->check(CLI::NonNegativeNumber);
+  c->add_option("--cache-type", o->cache_type, "Of keys and values: f32, f16 or bf16")
+      ->capture_default_str();
+  c->add_flag("--stats", o->stats, "Print speed and memory afterwards");
+  c->add_flag("--json", o->json, "Print one JSON object at the end");
+  add_sampling(*c, *o);
+  c->callback([c, o] {
+    o->threads = global_threads(*c);
+    run(*o);
+  });
+}
+
+}  // namespace bantam::cli

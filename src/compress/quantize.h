@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/model.h"
+
+namespace bantam {
+
+struct QuantizeOptions {
+  DType type = DType::q4_k;
+  std::optional<DType> head_type;  // of the output head (tied: of the embedding); else `type`
+  int threads = 0;
+};
+
+struct QuantizeResult {
+  Model model;
+  // Weights whose rows are no whole number of the wanted blocks, and what they became instead.
+  struct Fallback {
+    std::string name;
+    DType wanted, used;
+  };
+  std::vector<Fallback> fallbacks;
+};
+
+// The model with its matrices stored as `options.type`; vectors (norms, biases) keep f32. Rows that
+// K types (blocks of 256) cannot hold become a type with blocks of 32 of no fewer bits (q4_k ->
+// q4_0, q5_k and q6_k -> q8_0); rows that no block fits become f16. Rounds to nearest; the result
+// does not depend on threads. Throws ErrorKind::usage for a type that holds no weights.
+QuantizeResult quantize(const Model& model, const QuantizeOptions& options);
+
+// The type that a row of n weights gets when `wanted` was asked for.
+DType type_for_row(DType wanted, int64_t n);
+
+}  // namespace bantam

@@ -55,7 +55,9 @@ void relax() {
 #endif
 }
 
-constexpr std::chrono::microseconds kSpin{40};
+// Waking a halted core takes milliseconds on virtual machines, so a team in use must not fall
+// asleep between two loops: not over a serial step, nor while a token is sampled.
+constexpr std::chrono::microseconds kSpin{2000};
 
 // Polls `ready` for a short while; true if it came true.
 template <typename Ready>

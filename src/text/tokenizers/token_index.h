@@ -5,21 +5,9 @@
 #include <string_view>
 #include <vector>
 
+#include "base/hash.h"
+
 namespace bantam {
-
-// A well-mixed 64-bit number for a hash table slot (the finaliser of MurmurHash3).
-constexpr uint64_t mix_bits(uint64_t x) {
-  x = (x ^ (x >> 33)) * 0xFF51AFD7ED558CCD;
-  x = (x ^ (x >> 33)) * 0xC4CEB9FE1A85EC53;
-  return x ^ (x >> 33);
-}
-
-// A hash of short byte strings that is the same on every machine.
-inline uint64_t hash_bytes(std::string_view bytes) {
-  uint64_t h = 0xCBF29CE484222325;
-  for (const char c : bytes) h = (h ^ static_cast<uint8_t>(c)) * 0x100000001B3;
-  return mix_bits(h);
-}
 
 // Text -> token id, holding only ids: `text_of(id)` gives the text of each. Of equal texts the one
 // added first is kept.

@@ -1,0 +1,190 @@
+// The program as a user meets it: exit codes, messages, files.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "base/random.h"
+#include "models/architectures.h"
+#include "models/model.h"
+#include "shared_files.h"
+
+#ifdef BANTAM_PROGRAM
+
+namespace bantam {
+namespace {
+
+struct Outcome {
+  int code = -1;
+  std::string output;  // standard output and error together
+};
+
+Outcome bantam(const std::string& arguments, const std::string& input = "") {
+  const std::string from = input.empty() ? "</dev/null" : "";
+  const std::string feed = input.empty() ? "" : "printf '" + input + "' | ";
+  const std::string command =
+      feed + "'" BANTAM_PROGRAM "' --threads 1 " + arguments + " 2>&1 " + from;
+  Outcome outcome;
+  FILE* pipe = popen(command.c_str(), "r");
+  if (pipe == nullptr) return outcome;
+  char buffer[4096];
+  for (size_t n = 0; (n = fread(buffer, 1, sizeof buffer, pipe)) > 0;) {
+    outcome.output.append(buffer, n);
+  }
+  const int status = pclose(pipe);
+  outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return outcome;
+}
+
+size_t lines(const std::string& text) {
+  return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
+constexpr int64_t kVocabulary = 3 + 256;
+
+// Bytes are its tokens.
+TokenizerSpec byte_tokenizer() {
+  TokenizerSpec spec;
+  spec.model = "llama";
+  spec.tokens = {"<unk>", "<s>", "</s>"};
+  spec.types = {TokenType::unknown, TokenType::control, TokenType::control};
+  for (int i = 0; i < 256; ++i) {
+    char name[8];
+    std::snprintf(name, sizeof name, "<0x%02X>", static_cast<unsigned>(i));
+    spec.tokens.emplace_back(name);
+    spec.types.push_back(TokenType::byte);
+  }
+  spec.scores.assign(spec.tokens.size(), 0);
+  spec.unk = 0;
+  spec.bos = 1;
+  spec.eos = 2;
+  spec.add_bos = true;
+  return spec;
+}
+
+class Program : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ =
+        std::filesystem::path(testing::TempDir()) / ("bantam_cli_" + std::to_string(getpid()));
+    std::filesystem::create_directories(folder_);
+    model_ = path("tiny.gguf");
+    Model model;
+    model.name = "tiny";
+    model.config = {.context_length = 24,
+                    .embedding_length = 32,
+                    .block_count = 1,
+                    .feed_forward_length = 64,
+                    .head_count = 2,
+                    .head_count_kv = 1,
+                    .head_size = 16,
+                    .vocab_size = kVocabulary,
+                    .rope_dims = 16};
+    Random random(5);
+    for (const WeightShape& w : required_weights(model.config)) {
+      Tensor t = Tensor::zeros(DType::f32, w.shape);
+      for (int64_t i = 0; i < w.shape.elements(); ++i) t.as<float>()[i] = random.normal();
+      model.weights[w.name] = t;
+    }
+    model.tokenizer = make_tokenizer(byte_tokenizer());
+    save_model(model, model_);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+  [[nodiscard]] std::string path(const std::string& name) const { return folder_ / name; }
+
+  std::filesystem::path folder_;
+  std::string model_;
+};
+
+TEST_F(Program, ShowsItsCommandsByPurpose) {
+  const Outcome o = bantam("--help");
+  EXPECT_EQ(o.code, 0);
+  for (const char* text : {"Use a model:", "Make a model:", "  run ", "  quantize ", "Examples:"}) {
+    EXPECT_NE(o.output.find(text), std::string::npos) << text;
+  }
+}
+
+TEST_F(Program, ExitsWith2WhenUsedWrongly) {
+  for (const char* wrong : {"", "no-such-command", "run --no-such-option x", "logits",
+                            "--isa no-such-isa isa", "--threads many isa"}) {
+    const Outcome o = bantam(wrong);
+    EXPECT_EQ(o.code, 2) << wrong << "\n" << o.output;
+    EXPECT_TRUE(o.output.starts_with("bantam: ")) << o.output;
+  }
+  EXPECT_EQ(bantam("logits " + model_ + " --tokens 1,x --out " + path("o")).code, 2);
+  EXPECT_EQ(bantam("quantize " + model_ + " " + path("o.gguf") + " --type q3").code, 2);
+}
+
+TEST_F(Program, NamesAMissingFileInOneLine) {
+  const Outcome o = bantam("inspect " + path("missing.gguf"));
+  EXPECT_EQ(o.code, 1);
+  EXPECT_EQ(lines(o.output), 1u) << o.output;
+  EXPECT_NE(o.output.find("missing.gguf"), std::string::npos) << o.output;
+}
+
+TEST_F(Program, NamesBothLengthsWhenAPromptIsTooLong) {
+  const Outcome o = bantam("run " + model_ + " -p 012345678901234567890123456789");
+  EXPECT_EQ(o.code, 2);
+  EXPECT_NE(o.output.find("24 tokens"), std::string::npos) << o.output;
+  EXPECT_NE(o.output.find("31 tokens"), std::string::npos) << o.output;
+}
+
+TEST_F(Program, WritesTheLogitsOfEveryPositionHoweverTheyAreSplit) {
+  const std::string common = "logits " + model_ + " --tokens 5,6,7,8,9 --out ";
+  ASSERT_EQ(bantam(common + path("whole")).code, 0);
+  ASSERT_EQ(bantam(common + path("split") + " --split 2").code, 0);
+  const std::vector<float> whole = test::read_floats(path("whole"));
+  EXPECT_EQ(whole.size(), 5u * kVocabulary);
+  EXPECT_EQ(whole, test::read_floats(path("split")));
+}
+
+TEST_F(Program, ContinuesTheSameTextFromAnArgumentAFileAndAPipe) {
+  const std::string options = "run " + model_ + " -n 5 --seed 3 ";
+  const Outcome argument = bantam(options + "abc");
+  EXPECT_EQ(argument.code, 0) << argument.output;
+  EXPECT_EQ(bantam(options + "-p abc").output, argument.output);
+  EXPECT_EQ(bantam(options, "abc").output, argument.output);
+  EXPECT_EQ(bantam(options + "--ids 1,100,101,102").output, argument.output);
+  EXPECT_EQ(bantam(options + "abc --echo").output, "abc" + argument.output);
+}
+
+TEST_F(Program, QuantisesMeasuresAndInspects) {
+  FILE* text = std::fopen(path("text.txt").c_str(), "w");
+  ASSERT_NE(text, nullptr);
+  std::fputs("some words to measure on, and a few more of them", text);
+  std::fclose(text);
+  const Outcome q = bantam("quantize " + model_ + " " + path("small.gguf") +
+                           " --type q8_0 --json --text " + path("text.txt"));
+  ASSERT_EQ(q.code, 0) << q.output;
+  const auto report = nlohmann::json::parse(q.output);
+  EXPECT_LT(report["bytes_after"], report["bytes_before"]);
+  EXPECT_EQ(report["tokens"], 48);
+  EXPECT_GT(report["mean_kl"], 0.0);
+  const Outcome p = bantam("perplexity " + path("small.gguf") + " --json --cache-type f32 --text " +
+                           path("text.txt") + " --compare " + model_);
+  ASSERT_EQ(p.code, 0) << p.output;
+  EXPECT_EQ(nlohmann::json::parse(p.output)["mean_kl"], report["mean_kl"]);
+  const Outcome i = bantam("inspect --json " + path("small.gguf"));
+  ASSERT_EQ(i.code, 0) << i.output;
+  EXPECT_EQ(nlohmann::json::parse(i.output)["metadata"]["bantam.quantize.mean_kl"],
+            report["mean_kl"]);
+}
+
+TEST_F(Program, TurnsTextToTokensAndBack) {
+  EXPECT_EQ(bantam("tokenize " + model_ + " ab --ids").output, "1,100,101\n");
+  EXPECT_EQ(bantam("tokenize " + model_ + " --decode 100,101").output, "ab\n");
+}
+
+TEST_F(Program, SuggestsAsManyWordsAsAskedFor) {
+  const Outcome o = bantam("suggest " + model_ + " 'some ' -n 3 --json");
+  ASSERT_EQ(o.code, 0) << o.output;
+  EXPECT_LE(nlohmann::json::parse(o.output).size(), 3u);
+}
+
+}  // namespace
+}  // namespace bantam
+
+#endif

@@ -1,0 +1,153 @@
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "runtime/session.h"
+#include "tests/tiny_model.h"
+
+// Rule 1 of the design: what a token's logits are does not depend on threads, on how the text was
+// split into runs, or on what else is in the batch.
+
+namespace bantam {
+namespace {
+
+std::vector<int32_t> text(int64_t n, uint64_t seed, int64_t vocabulary) {
+  Random random(seed);
+  std::vector<int32_t> ids;
+  for (int64_t i = 0; i < n; ++i) {
+    ids.push_back(static_cast<int32_t>(random.below(static_cast<uint32_t>(vocabulary))));
+  }
+  return ids;
+}
+
+// Logits of every position, fed in pieces.
+std::vector<float> logits_of(const std::shared_ptr<const Model>& model, int threads, int64_t piece,
+                             const std::vector<int32_t>& ids) {
+  EngineOptions options;
+  options.threads = threads;
+  options.all_logits = true;
+  Engine engine(model, options);
+  std::vector<float> all;
+  for (size_t begin = 0; begin < ids.size(); begin += static_cast<size_t>(piece)) {
+    const size_t end = std::min(ids.size(), begin + static_cast<size_t>(piece));
+    std::vector<Engine::Row> rows;
+    for (size_t i = begin; i < end; ++i) rows.push_back({ids[i], 0, static_cast<int32_t>(i), true});
+    std::vector<float> logits((end - begin) * static_cast<size_t>(engine.vocab_size()));
+    engine.run(rows, logits);
+    all.insert(all.end(), logits.begin(), logits.end());
+  }
+  return all;
+}
+
+void expect_same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  ASSERT_EQ(a.size(), b.size());
+  EXPECT_EQ(std::memcmp(a.data(), b.data(), a.size() * sizeof(float)), 0);
+}
+
+class EveryType : public testing::TestWithParam<DType> {};
+
+TEST_P(EveryType, GivesTheSameBitsForAnyThreadsAndSplit) {
+  const auto model = tiny_model(GetParam());
+  const auto ids = text(100, 5, model->config.vocab_size);
+  const auto expected = logits_of(model, 1, 100, ids);
+  for (const int threads : {1, 2, 4}) {
+    for (const int64_t piece : {1, 7, 64}) {
+      SCOPED_TRACE(fmt::format("{} threads, pieces of {}", threads, piece));
+      expect_same_bits(expected, logits_of(model, threads, piece, ids));
+    }
+  }
+}
+
+TEST_P(EveryType, GivesTheSameBitsAloneAndInABatch) {
+  const auto model = tiny_model(GetParam());
+  const auto mine = text(40, 6, model->config.vocab_size);
+  const auto other = text(40, 7, model->config.vocab_size);
+  const auto expected = logits_of(model, 1, 40, mine);
+  EngineOptions options;
+  options.threads = 2;
+  options.sequences = 3;
+  options.all_logits = true;
+  Engine engine(model, options);
+  const auto vocabulary = static_cast<size_t>(engine.vocab_size());
+  std::vector<float> got;
+  for (size_t i = 0; i < mine.size(); ++i) {
+    const auto at = static_cast<int32_t>(i);
+    const Engine::Row rows[] = {
+        {other[i], 2, at, true}, {mine[i], 1, at, true}, {other[i], 0, at, true}};
+    std::vector<float> logits(3 * vocabulary);
+    engine.run(rows, logits);
+    got.insert(got.end(), logits.begin() + static_cast<int64_t>(vocabulary),
+               logits.begin() + static_cast<int64_t>(2 * vocabulary));
+  }
+  expect_same_bits(expected, got);
+}
+
+INSTANTIATE_TEST_SUITE_P(Engine, EveryType,
+                         testing::Values(DType::f32, DType::f16, DType::bf16, DType::q8_0,
+                                         DType::q4_0, DType::q4_1, DType::q4_k, DType::q5_k,
+                                         DType::q6_k),
+                         [](const auto& test) { return std::string(dtype_info(test.param).name); });
+
+TEST(Engine, RefusesIdsOutsideTheVocabularyAndPositionsOutsideTheContext) {
+  const auto model = tiny_model(DType::f32);
+  Engine engine(model);
+  std::vector<float> logits(static_cast<size_t>(engine.vocab_size()));
+  const Engine::Row bad_token[] = {{9999, 0, 0, true}};
+  const Engine::Row bad_position[] = {{1, 0, 4096, true}};
+  EXPECT_THROW(engine.run(bad_token, logits), Error);
+  EXPECT_THROW(engine.run(bad_position, logits), Error);
+}
+
+TEST(Session, TooLongATextNamesBothLengths) {
+  const auto model = tiny_model(DType::f32);
+  Session session(std::make_shared<Engine>(model));
+  try {
+    session.feed(text(300, 1, model->config.vocab_size));
+    FAIL() << "expected an error";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::usage);
+    EXPECT_NE(std::string(e.what()).find("128"), std::string::npos) << e.what();
+    EXPECT_NE(std::string(e.what()).find("300"), std::string::npos) << e.what();
+  }
+}
+
+TEST(Session, TheSameSeedGivesTheSameTokens) {
+  const auto model = tiny_model(DType::q8_0);
+  GenerateOptions options;
+  options.max_tokens = 20;
+  options.sampler.seed = 42;
+  const auto prompt = text(5, 2, model->config.vocab_size);
+  const auto generate = [&](int threads) {
+    EngineOptions e;
+    e.threads = threads;
+    Session session(std::make_shared<Engine>(model, e));
+    return session.generate(prompt, options).tokens;
+  };
+  EXPECT_EQ(generate(1), generate(2));
+}
+
+TEST(Session, RewindingAndFeedingAgainGivesTheSameLogits) {
+  const auto model = tiny_model(DType::q4_k);
+  const auto ids = text(30, 2, model->config.vocab_size);
+  Session session(std::make_shared<Engine>(model));
+  const auto first = session.feed(ids);
+  const std::vector<float> expected(first.begin(), first.end());
+  session.rewind(11);
+  const auto again = session.feed(std::span(ids).subspan(11));
+  expect_same_bits(expected, std::vector<float>(again.begin(), again.end()));
+}
+
+TEST(Engine, PlannedMemoryIsWhatTheGraphNeedsAtItsLimits) {
+  const auto model = tiny_model(DType::q4_0);
+  Engine engine(model);
+  EXPECT_EQ(engine.memory().weights, model->weight_bytes());
+  const ModelConfig& c = model->config;
+  EXPECT_EQ(engine.memory().cache,
+            2 * c.block_count * c.context_length * c.head_count_kv * c.head_size * 2);
+  EXPECT_EQ(plan_memory(*model, {}).total(), engine.memory().total());
+}
+
+}  // namespace
+}  // namespace bantam

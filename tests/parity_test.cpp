@@ -1,0 +1,120 @@
+// The whole forward pass against logits of another runtime.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+
+#include "eval/logits.h"
+#include "models/import_llama2c.h"
+#include "runtime/session.h"
+#include "shared_files.h"
+
+namespace bantam {
+namespace {
+
+std::vector<int32_t> fixture_ids() {
+  std::vector<int32_t> ids;
+  for (int32_t i = 0; i < 24; ++i) ids.push_back((i * 37 + 11) % 320);
+  return ids;
+}
+
+std::vector<float> logits_of(const Model& model, int64_t split) {
+  const auto engine = make_logits_engine(std::make_shared<Model>(model), 24, 2, DType::f32);
+  return sequence_logits(*engine, fixture_ids(), split);
+}
+
+double largest_difference(const std::vector<float>& a, const std::vector<float>& b) {
+  if (a.size() != b.size()) return INFINITY;
+  double most = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const double difference = std::fabs(a[i] - b[i]);
+    if (!(difference <= most)) most = difference;  // NaN too
+  }
+  return most;
+}
+
+Model in_f32(Model model) {
+  for (auto& [unused, t] : model.weights) t = t.to(DType::f32);
+  return model;
+}
+
+class Architecture : public testing::TestWithParam<const char*> {};
+
+TEST_P(Architecture, GivesTheReferenceLogits) {
+  const std::string path = test::shared_file(std::string("fixtures/architectures/") + GetParam());
+  BANTAM_NEED_SHARED(path + ".gguf");
+  const std::vector<float> expected = test::read_floats(path + ".logits");
+  const Model model = load_model(path + ".gguf");
+  EXPECT_LT(largest_difference(logits_of(model, 0), expected), 5e-5);
+}
+
+TEST_P(Architecture, GivesTheSameBitsHoweverTheTextIsSplit) {
+  const std::string path = test::shared_file(std::string("fixtures/architectures/") + GetParam());
+  BANTAM_NEED_SHARED(path + ".gguf");
+  const Model model = load_model(path + ".gguf");
+  const std::vector<float> whole = logits_of(model, 0);
+  for (const int64_t split : {1, 5, 16}) EXPECT_EQ(logits_of(model, split), whole) << split;
+}
+
+INSTANTIATE_TEST_SUITE_P(Llama, Architecture, testing::Values("llama", "llama-bias", "llama-rope3"),
+                         [](const auto& param) {
+                           std::string name = param.param;
+                           std::erase(name, '-');
+                           return name;
+                         });
+
+class WeightType : public testing::TestWithParam<const char*> {};
+
+TEST_P(WeightType, DequantisesToTheReferenceLogits) {
+  const std::string path = test::shared_file(std::string("fixtures/types/llama-") + GetParam());
+  BANTAM_NEED_SHARED(path + ".gguf");
+  const std::vector<float> expected = test::read_floats(path + ".logits");
+  EXPECT_LT(largest_difference(logits_of(in_f32(load_model(path + ".gguf")), 0), expected), 1e-3);
+}
+
+// Products with 8-bit activations: the reference runtime's own differ from its float32 by as much.
+TEST_P(WeightType, StaysNearTheReferenceInItsOwnArithmetic) {
+  const std::string path = test::shared_file(std::string("fixtures/types/llama-") + GetParam());
+  BANTAM_NEED_SHARED(path + ".gguf");
+  const std::vector<float> expected = test::read_floats(path + ".logits");
+  const Model model = load_model(path + ".gguf");
+  const double most = dtype_info(model.main_type()).quantized ? 0.45 : 0.054;
+  const std::vector<float> got = logits_of(model, 0);
+  EXPECT_LT(largest_difference(got, expected), most);
+  EXPECT_EQ(logits_of(model, 7), got) << "split";
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, WeightType,
+                         testing::Values("f16", "bf16", "q8_0", "q4_0", "q4_1", "q4_k_s", "q5_k_s",
+                                         "q6_k"),
+                         [](const auto& param) { return std::string(param.param); });
+
+// 200 greedy tokens of a trained model, as llama2.c gives them.
+TEST(Stories260K, ContinuesAsItsReferenceDoes) {
+  const std::string folder = test::shared_file("data/weights/stories260K/");
+  BANTAM_NEED_SHARED(folder + "stories260K.bin");
+  std::vector<int32_t> expected;
+  std::ifstream in(folder + "expected-greedy-200.ids");
+  for (int32_t id = 0; in >> id;) {
+    expected.push_back(id);
+    in.ignore(1);
+  }
+  ASSERT_EQ(expected.size(), 200u);
+  for (const char* file : {"stories260K.bin", "stories260K-v1.bin"}) {
+    const auto model =
+        std::make_shared<Model>(import_llama2c(folder + file, folder + "tok512.bin"));
+    EngineOptions options;
+    options.cache_type = DType::f32;
+    Session session(std::make_shared<Engine>(model, options));
+    GenerateOptions generate;
+    generate.max_tokens = 200;
+    generate.sampler.temperature = 0;
+    generate.ignore_eos = true;
+    const std::vector<int32_t> bos{model->tokenizer->bos()};
+    const GenerateResult r = session.generate(bos, generate);
+    EXPECT_EQ(r.tokens, expected) << file;
+  }
+}
+
+}  // namespace
+}  // namespace bantam

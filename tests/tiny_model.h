@@ -1,0 +1,42 @@
+#pragma once
+
+#include <memory>
+
+#include "base/random.h"
+#include "models/architectures.h"
+
+namespace bantam {
+
+inline ModelConfig tiny_config() {
+  ModelConfig c;
+  c.context_length = 128;
+  c.embedding_length = 256;
+  c.block_count = 2;
+  c.feed_forward_length = 512;
+  c.head_count = 4;
+  c.head_count_kv = 2;
+  c.head_size = 64;
+  c.rope_dims = 64;
+  c.vocab_size = 301;
+  return c;
+}
+
+// Random weights; matrices in the given type. No tokenizer.
+inline std::shared_ptr<const Model> tiny_model(DType dtype, uint64_t seed = 1) {
+  auto model = std::make_shared<Model>();
+  model->name = "tiny";
+  model->config = tiny_config();
+  uint64_t stream = 0;
+  for (const WeightShape& w : required_weights(model->config)) {
+    Random random(seed, ++stream);
+    Tensor t = Tensor::zeros(DType::f32, w.shape);
+    const bool vector = w.shape.rank() == 1;
+    for (int64_t i = 0; i < w.shape.elements(); ++i) {
+      t.as<float>()[i] = vector ? 1 + 0.1f * random.normal() : 0.08f * random.normal();
+    }
+    model->weights[w.name] = vector ? t : t.to(dtype);
+  }
+  return model;
+}
+
+}  // namespace bantam

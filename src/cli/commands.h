@@ -5,11 +5,18 @@
 namespace bantam::cli {
 
 // Each adds one subcommand to the program; its callback does the work.
-void add_run(CLI::App& app);
+void add_bench(CLI::App& app);
+void add_distill(CLI::App& app);
+void add_import(CLI::App& app);
+void add_inspect(CLI::App& app);
+void add_isa(CLI::App& app);
 void add_logits(CLI::App& app);
 void add_perplexity(CLI::App& app);
+void add_quantize(CLI::App& app);
+void add_run(CLI::App& app);
+void add_suggest(CLI::App& app);
+void add_tokenize(CLI::App& app);
 void add_train(CLI::App& app);
-void add_distill(CLI::App& app);
 
 // One row per subcommand, in the order of `bantam --help`; rows of a group stand together.
 struct Command {
@@ -17,8 +24,18 @@ struct Command {
   void (*add)(CLI::App& app);
 };
 inline constexpr Command kCommands[] = {
-    {"Use a model", add_run},    {"Make a model", add_train}, {"Make a model", add_distill},
-    {"Measure", add_perplexity}, {"Measure", add_logits},
+    {"Use a model", add_run},
+    {"Use a model", add_suggest},
+    {"Use a model", add_tokenize},
+    {"Make a model", add_train},
+    {"Make a model", add_distill},
+    {"Make a model", add_import},
+    {"Make a model", add_quantize},
+    {"Measure and look inside", add_inspect},
+    {"Measure and look inside", add_perplexity},
+    {"Measure and look inside", add_bench},
+    {"Measure and look inside", add_logits},
+    {"Measure and look inside", add_isa},
 };
 
 }  // namespace bantam::cli

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <vector>
 
 namespace bantam::cli {
 namespace {
@@ -11,7 +12,12 @@ std::string commands_by_group(const CLI::App& app) {
   size_t width = 0;
   for (const CLI::App* c : app.get_subcommands({})) width = std::max(width, c->get_name().size());
   std::string text;
-  for (const std::string& group : app.get_groups()) {
+  std::vector<std::string> groups;  // in the order of kCommands
+  for (const CLI::App* c : app.get_subcommands({})) {
+    if (std::find(groups.begin(), groups.end(), c->get_group()) == groups.end())
+      groups.push_back(c->get_group());
+  }
+  for (const std::string& group : groups) {
     std::string lines;
     for (const CLI::App* c : app.get_subcommands({})) {
       if (c->get_group() != group) continue;

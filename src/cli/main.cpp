@@ -18,6 +18,16 @@ void add_globals(CLI::App& app) {
   app.set_version_flag("--version", std::string("bantam ") + BANTAM_VERSION);
 }
 
+// A better message than that a subcommand is missing.
+void check_command(const CLI::App& app, int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-') return;
+  for (const CLI::App* command : app.get_subcommands({})) {
+    if (command->check_name(argv[1])) return;
+  }
+  bantam::fail(bantam::ErrorKind::usage, "command",
+               "expected one that `bantam --help` lists, got \"{}\"", argv[1]);
+}
+
 int exit_code(bantam::ErrorKind kind) {
   return kind == bantam::ErrorKind::usage ? 2 : 1;
 }
@@ -35,6 +45,7 @@ int main(int argc, char** argv) {
     app.get_subcommands({}).back()->group(command.group);
   }
   try {
+    check_command(app, argc, argv);
     app.parse(argc, argv);
     return 0;
   } catch (const CLI::Success& done) {  // --help, --version

@@ -1,0 +1,179 @@
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <iostream>
+#include <map>
+
+#include "cli/commands.h"
+#include "cli/common.h"
+#include "eval/quality.h"
+#include "runtime/engine.h"
+
+namespace bantam::cli {
+namespace {
+
+struct Options {
+  std::string model;
+  int threads = 0;
+  bool tensors = false, json = false;
+};
+
+struct TypeShare {
+  int64_t tensors = 0, parameters = 0, bytes = 0;
+};
+
+std::map<DType, TypeShare> types_of(const Model& model) {
+  std::map<DType, TypeShare> types;
+  for (const auto& [unused, t] : model.weights) {
+    TypeShare& share = types[t.dtype()];
+    ++share.tensors;
+    share.parameters += t.shape().elements();
+    share.bytes += t.bytes();
+  }
+  return types;
+}
+
+std::vector<int64_t> contexts_of(const Model& model) {
+  std::vector<int64_t> contexts;
+  for (int64_t c = 256; c < model.config.context_length && contexts.size() < 4; c *= 4) {
+    contexts.push_back(c);
+  }
+  contexts.push_back(model.config.context_length);
+  return contexts;
+}
+
+MemoryPlan memory_at(const Model& model, int64_t context, int threads) {
+  EngineOptions options;
+  options.context = context;
+  options.threads = threads;
+  return plan_memory(model, options);
+}
+
+Json to_json(const GgufValue& value) {
+  return std::visit(
+      [](const auto& v) -> Json {
+        if constexpr (std::is_same_v<std::decay_t<decltype(v)>, GgufArray>) {
+          return fmt::format("array of {}", v.size());
+        } else {
+          return v;
+        }
+      },
+      value);
+}
+
+std::string shown(const GgufValue& value) {
+  static constexpr size_t kMost = 70;
+  const Json json = to_json(value);
+  std::string text = json.is_string() ? json.get<std::string>() : json.dump();
+  if (const size_t end = text.find('\n'); end != std::string::npos) text = text.substr(0, end);
+  return text.size() > kMost ? text.substr(0, kMost) + "..." : text;
+}
+
+Json to_json(const Model& m, const Options& o) {
+  const ModelConfig& c = m.config;
+  Json j{{"name", m.name},
+         {"architecture", c.architecture},
+         {"parameters", m.parameters()},
+         {"weight_bytes", m.weight_bytes()},
+         {"bits_per_weight", bits_per_weight(m)},
+         {"context_length", c.context_length},
+         {"embedding_length", c.embedding_length},
+         {"block_count", c.block_count},
+         {"feed_forward_length", c.feed_forward_length},
+         {"head_count", c.head_count},
+         {"head_count_kv", c.head_count_kv},
+         {"head_size", c.head_size},
+         {"vocab_size", c.vocab_size},
+         {"tied_embeddings", c.tied_embeddings}};
+  if (m.tokenizer != nullptr) j["tokenizer"] = m.tokenizer->spec().model;
+  for (const auto& [dtype, share] : types_of(m)) {
+    j["types"][std::string(dtype_info(dtype).name)] = {
+        {"tensors", share.tensors}, {"parameters", share.parameters}, {"bytes", share.bytes}};
+  }
+  for (const int64_t context : contexts_of(m)) {
+    const MemoryPlan p = memory_at(m, context, o.threads);
+    j["memory"].push_back({{"context", context},
+                           {"weights_bytes", p.weights},
+                           {"cache_bytes", p.cache},
+                           {"activations_bytes", p.activations + p.buffers},
+                           {"total_bytes", p.total()}});
+  }
+  for (const auto& [key, value] : m.metadata) j["metadata"][key] = to_json(value);
+  if (!o.tensors) return j;
+  for (const auto& [name, t] : m.weights) {
+    j["tensors"].push_back(
+        {{"name", name}, {"type", dtype_info(t.dtype()).name}, {"shape", t.shape().str()}});
+  }
+  return j;
+}
+
+void print_summary(const Model& m, const Options& o) {
+  const ModelConfig& c = m.config;
+  const auto line = [](std::string_view name, const std::string& value) {
+    std::cout << fmt::format("{:<14}  {}\n", name, value);
+  };
+  line("name", m.name);
+  line("architecture", c.architecture);
+  line("parameters", human_count(m.parameters()));
+  line("layers", fmt::format("{}", c.block_count));
+  line("width", fmt::format("{}, feed-forward {}", c.embedding_length, c.feed_forward_length));
+  line("heads",
+       fmt::format("{} of {}, {} for keys and values", c.head_count, c.head_size, c.head_count_kv));
+  line("context", fmt::format("{} tokens", c.context_length));
+  line("vocabulary",
+       fmt::format("{} tokens, {}{}", c.vocab_size,
+                   m.tokenizer != nullptr ? m.tokenizer->spec().model : "no tokenizer",
+                   c.tied_embeddings ? ", head tied to the embedding" : ""));
+  if (std::filesystem::exists(o.model)) {
+    line("file", human_bytes(static_cast<int64_t>(std::filesystem::file_size(o.model))));
+  }
+  line("weights",
+       fmt::format("{}, {:.2f} bits each", human_bytes(m.weight_bytes()), bits_per_weight(m)));
+}
+
+void print_details(const Model& m, const Options& o) {
+  Table types;
+  types.row({"type", "tensors", "parameters", "size"});
+  for (const auto& [dtype, share] : types_of(m)) {
+    types.row({std::string(dtype_info(dtype).name), fmt::format("{}", share.tensors),
+               human_count(share.parameters), human_bytes(share.bytes)});
+  }
+  std::cout << "\n" << types.str();
+  Table memory;
+  memory.row({"memory at context", "weights", "cache", "activations", "total"});
+  for (const int64_t context : contexts_of(m)) {
+    const MemoryPlan p = memory_at(m, context, o.threads);
+    memory.row({fmt::format("{}", context), human_bytes(p.weights), human_bytes(p.cache),
+                human_bytes(p.activations + p.buffers), human_bytes(p.total())});
+  }
+  std::cout << "\n" << memory.str();
+  if (!m.metadata.empty()) std::cout << "\nmetadata\n";
+  for (const auto& [key, value] : m.metadata) {
+    std::cout << fmt::format("  {} = {}\n", key, shown(value));
+  }
+  if (!o.tensors) return;
+  Table tensors;
+  for (const auto& [name, t] : m.weights) {
+    tensors.row({name, std::string(dtype_info(t.dtype()).name), t.shape().str()});
+  }
+  std::cout << "\n" << tensors.str();
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& app) {
+  auto o = std::make_shared<Options>();
+  CLI::App* c = app.add_subcommand("inspect", "What a model file holds and the memory it needs");
+  c->add_option("model", o->model, "A .gguf file")->required();
+  c->add_flag("--tensors", o->tensors, "List every tensor");
+  c->add_flag("--json", o->json, "Print a JSON object");
+  c->callback([c, o] {
+    o->threads = global_threads(*c);
+    const auto model = open_model(o->model);
+    if (o->json) return print(to_json(*model, *o));
+    print_summary(*model, *o);
+    print_details(*model, *o);
+  });
+}
+
+}  // namespace bantam::cli

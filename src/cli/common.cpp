@@ -12,6 +12,7 @@
 #include <iterator>
 
 #include "base/error.h"
+#include "runtime/default_model.h"
 
 namespace bantam::cli {
 namespace {
@@ -25,8 +26,7 @@ std::shared_ptr<const Model> open_model(const std::string& path) {
   if (const char* named = std::getenv("BANTAM_MODEL"); named != nullptr && *named != '\0') {
     return std::make_shared<Model>(load_model(named));
   }
-  fail(ErrorKind::usage, "model",
-       "expected a .gguf file as the first argument or in BANTAM_MODEL, got none");
+  return default_model();
 }
 
 const Tokenizer& tokenizer_of(const Model& model) {

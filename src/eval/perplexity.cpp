@@ -58,8 +58,9 @@ DivergenceResult evaluate(const std::shared_ptr<const Model>& model,
 
   DivergenceResult r;
   std::vector<float> expected;  // the reference's logits of one run
-  if (other != nullptr)
+  if (other != nullptr) {
     expected.resize(static_cast<size_t>(other->options().batch * other->vocab_size()));
+  }
   double kl = 0;
   int64_t agreements = 0;
   for (size_t i = 0; i < windows.size(); ++i) {
@@ -68,11 +69,8 @@ DivergenceResult evaluate(const std::shared_ptr<const Model>& model,
         *engine, w.inputs, 0, [&](int64_t at, int64_t n, std::span<const float> logits) {
           const auto targets =
               std::span(w.targets).subspan(static_cast<size_t>(at), static_cast<size_t>(n));
-          std::span<const float> those;
-          if (other != nullptr) {
-            those = expected;
-          }
-          const auto rows = losses(logits, those, targets);
+          if (other != nullptr) run_logits(*other, w.inputs, at, n, expected);
+          const auto rows = losses(logits, expected, targets);
           for (size_t row = 0; row < rows.size(); ++row) {
             if (targets[row] < 0) continue;
             r.model.nll += rows[row].nll;

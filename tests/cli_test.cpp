@@ -154,7 +154,7 @@ TEST_F(Program, ContinuesTheSameTextFromAnArgumentAFileAndAPipe) {
 TEST_F(Program, QuantisesMeasuresAndInspects) {
   FILE* text = std::fopen(path("text.txt").c_str(), "w");
   ASSERT_NE(text, nullptr);
-  std::fputs("some words to measure on, and a few more of them", text);
+  std::fputs("some_words_to_measure_on,_and_a_few_more_of_them", text);
   std::fclose(text);
   const Outcome q = bantam("quantize " + model_ + " " + path("small.gguf") +
                            " --type q8_0 --json --text " + path("text.txt"));

@@ -109,7 +109,9 @@ TEST(Windows, CountEveryTokenOnceWhateverTheStride) {
             // In this text each token follows the one below it.
             const int32_t next = w.inputs[i] + 1;
             if (w.targets[i] < 0) continue;
-            if (w.inputs[i] != bos) ASSERT_EQ(w.targets[i], next);
+            if (w.inputs[i] != bos) {
+              ASSERT_EQ(w.targets[i], next);
+            }
             ++counted[static_cast<size_t>(w.targets[i])];
           }
           ASSERT_EQ(w.bytes, w.scored);

@@ -27,16 +27,15 @@ class Error : public std::runtime_error {
 template <typename... Args>
 [[noreturn]] void fail(ErrorKind kind, std::string_view where, fmt::format_string<Args...> text,
                        Args&&... args) {
-  throw Error(kind,
-              fmt::format("[{}] {}", where, fmt::format(text, std::forward<Args>(args)...)));
+  throw Error(kind, fmt::format("[{}] {}", where, fmt::format(text, std::forward<Args>(args)...)));
 }
 
 // A broken promise of our own code. Never used for input.
-#define BANTAM_ASSERT(condition)                                                               \
-  do {                                                                                         \
-    if (!(condition))                                                                          \
+#define BANTAM_ASSERT(condition)                                                              \
+  do {                                                                                        \
+    if (!(condition))                                                                         \
       ::bantam::fail(::bantam::ErrorKind::internal, fmt::format("{}:{}", __FILE__, __LINE__), \
-                     "assertion failed: {}", #condition);                                      \
+                     "assertion failed: {}", #condition);                                     \
   } while (false)
 
 }  // namespace bantam

@@ -51,7 +51,8 @@ void check_sampler_options(const SamplerOptions& o) {
   check(o.repetition_window >= 0, "repetition window", "0 or more", o.repetition_window);
 }
 
-TokenSampler::TokenSampler(const SamplerOptions& options) : options_(options), random_(options.seed) {
+TokenSampler::TokenSampler(const SamplerOptions& options)
+    : options_(options), random_(options.seed) {
   check_sampler_options(options);
 }
 

@@ -19,18 +19,18 @@ struct BlockQ4_1 {  // x = d * q + m
   uint16_t d, m;
   uint8_t q[16];
 };
-struct BlockQ4_K {      // 8 sub-blocks of 32: x = d * scale * q - dmin * min
-  uint16_t d, dmin;     // f16
-  uint8_t scales[12];   // 8 six-bit scales and 8 six-bit minima, packed
-  uint8_t q[128];       // chunk c of 64: low nibbles = sub-block 2c, high nibbles = 2c + 1
+struct BlockQ4_K {     // 8 sub-blocks of 32: x = d * scale * q - dmin * min
+  uint16_t d, dmin;    // f16
+  uint8_t scales[12];  // 8 six-bit scales and 8 six-bit minima, packed
+  uint8_t q[128];      // chunk c of 64: low nibbles = sub-block 2c, high nibbles = 2c + 1
 };
 struct BlockQ5_K {
   uint16_t d, dmin;
   uint8_t scales[12];
-  uint8_t high[32];     // bit s of high[j] is bit 4 of element j of sub-block s
+  uint8_t high[32];  // bit s of high[j] is bit 4 of element j of sub-block s
   uint8_t q[128];
 };
-struct BlockQ6_K {      // 16 sub-blocks of 16: x = d * scale * (q - 32)
+struct BlockQ6_K {  // 16 sub-blocks of 16: x = d * scale * (q - 32)
   uint8_t low[128];
   uint8_t high[64];
   int8_t scales[16];
@@ -39,7 +39,8 @@ struct BlockQ6_K {      // 16 sub-blocks of 16: x = d * scale * (q - 32)
 // Activations, 32 at a time, quantised per row before an integer dot product:
 // x ~ d * q, d = max|x| / 127, q = round-half-even(x * (127 / max|x|)); sum[h] = sum of q over each
 // half of 16 (what formats with a minimum or an offset need).
-// A block whose max is below 2^-100 becomes zero; one that holds NaN or infinity gets d = NaN, q = 0.
+// A block whose max is below 2^-100 becomes zero; one that holds NaN or infinity gets d = NaN, q =
+// 0.
 struct BlockQ8A {
   float d;
   int16_t sum[2];

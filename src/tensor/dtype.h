@@ -10,18 +10,27 @@ namespace bantam {
 // Element types. The block-quantised ones are GGUF's, byte for byte. `q8a` never reaches a file: it
 // is what activations are quantised to before an integer dot product (see tensor/blocks.h).
 enum class DType : uint8_t {
-  f32, f16, bf16, i32, i8,
-  q8_0, q4_0, q4_1, q4_k, q5_k, q6_k,
+  f32,
+  f16,
+  bf16,
+  i32,
+  i8,
+  q8_0,
+  q4_0,
+  q4_1,
+  q4_k,
+  q5_k,
+  q6_k,
   q8a,
 };
 
 // One row per type: everything that the rest of the program needs to know about it.
 struct DTypeInfo {
   DType dtype;
-  std::string_view name;     // as users write it: "q4_k"
-  int64_t block_length;      // elements per block, 1 for plain types
+  std::string_view name;  // as users write it: "q4_k"
+  int64_t block_length;   // elements per block, 1 for plain types
   int64_t block_bytes;
-  int gguf_id;               // GGUF's type number, -1 if the type never appears in files
+  int gguf_id;  // GGUF's type number, -1 if the type never appears in files
   bool quantized;
   // Convert n elements (n a multiple of block_length), rows need no alignment. Null if not defined.
   void (*to_float)(const void* source, float* destination, int64_t n);

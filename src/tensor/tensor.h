@@ -23,8 +23,12 @@ class Shape {
   explicit Shape(std::span<const int64_t> dims);
 
   [[nodiscard]] int rank() const { return rank_; }
-  int64_t operator[](int axis) const { return dims_[static_cast<size_t>(axis < 0 ? axis + rank_ : axis)]; }
-  int64_t& operator[](int axis) { return dims_[static_cast<size_t>(axis < 0 ? axis + rank_ : axis)]; }
+  int64_t operator[](int axis) const {
+    return dims_[static_cast<size_t>(axis < 0 ? axis + rank_ : axis)];
+  }
+  int64_t& operator[](int axis) {
+    return dims_[static_cast<size_t>(axis < 0 ? axis + rank_ : axis)];
+  }
   [[nodiscard]] int64_t elements() const;
   // Product of all extents but the innermost.
   [[nodiscard]] int64_t rows() const;
@@ -43,7 +47,9 @@ struct TensorView {
   void* data = nullptr;
 
   template <typename T>
-  T* as() const { return static_cast<T*>(data); }
+  T* as() const {
+    return static_cast<T*>(data);
+  }
   [[nodiscard]] int64_t bytes() const;
 };
 
@@ -65,7 +71,9 @@ class Tensor {
   [[nodiscard]] int64_t bytes() const;
   [[nodiscard]] void* data() const { return data_; }
   template <typename T>
-  T* as() const { return static_cast<T*>(data_); }
+  T* as() const {
+    return static_cast<T*>(data_);
+  }
   [[nodiscard]] TensorView view() const { return {dtype_, shape_, data_}; }
   // A converted copy; through float32. The innermost extent must fit the block length.
   [[nodiscard]] Tensor to(DType dtype) const;

@@ -6,9 +6,8 @@
 namespace bantam::cpu {
 namespace {
 
-// Blocking. A panel of 32 x kInnerK elements of A stays in L1 while the strips of B pass by; the
-// kInnerK x kBlockN part of B and the kBlockM x kBlockN part of C stay in L2.
-constexpr int64_t kInnerK = 512;
+// Blocking. A panel of 32 x inner_k elements of A stays in L1 while the strips of B pass by; the
+// inner_k x kBlockN part of B and the kBlockM x kBlockN part of C stay in L2.
 constexpr int64_t kBlockN = 512;  // twice that where no sums have to be kept
 constexpr int64_t kBlockM = 128;
 // B is packed this many k at a time where C can be summed up in place, so that a long sum (the
@@ -32,7 +31,7 @@ int64_t packed_b_bytes(const GemmKernels& kernels, int64_t n, int64_t k, bool c_
 }
 
 // A packed panel, then the f32 sums of a block of C.
-constexpr int64_t kPanelBytes = kPanel * kInnerK * 4;
+constexpr int64_t kPanelBytes = kPanel * kMostInnerK * 4;
 constexpr int64_t kWorkerBytes = kPanelBytes + kBlockM * kBlockN * 4;
 
 const char* at(const GemmOperand& operand, int64_t i, int64_t k, int64_t bytes) {
@@ -52,11 +51,12 @@ struct Pass {
   char* workers;
   int64_t begin, k, block_m;
 
+  [[nodiscard]] int64_t inner_k() const { return g.kernels->inner_k; }
   [[nodiscard]] int64_t padded_k() const { return round_up(k, g.kernels->step); }
   [[nodiscard]] int64_t strips() const { return parts(g.n, kPanel); }
   [[nodiscard]] int64_t strip_stride() const { return padded_k() * kPanel; }
   [[nodiscard]] int64_t pack_tasks() const { return strips() * parts(k, kPackK); }
-  [[nodiscard]] int64_t block_n() const { return k <= kInnerK ? 2 * kBlockN : kBlockN; }
+  [[nodiscard]] int64_t block_n() const { return k <= inner_k() ? 2 * kBlockN : kBlockN; }
   [[nodiscard]] int64_t tasks() const { return parts(g.m, block_m) * parts(g.n, block_n()); }
 
   // The source of a panel.
@@ -70,14 +70,14 @@ struct Pass {
   // The panel that is packed after this one in a block of rows (or, at its end, in the next one).
   [[nodiscard]] Ahead ahead(int64_t m, int64_t m_end, int64_t i) const {
     int64_t next = m + kPanel, from = i;
-    if (next >= m_end && i + kInnerK < k) {
+    if (next >= m_end && i + inner_k() < k) {
       next = m / block_m * block_m;
-      from = i + kInnerK;
+      from = i + inner_k();
     } else if (next >= m_end) {
       from = 0;
     }
     if (next >= g.m) return {};
-    return lines(next, from, std::min(kPanel, g.m - next), std::min(kInnerK, k - from));
+    return lines(next, from, std::min(kPanel, g.m - next), std::min(inner_k(), k - from));
   }
 
   // Tasks go along the strips, so that neighbours read the same rows of an untransposed B.
@@ -99,8 +99,8 @@ struct Pass {
                           : static_cast<float*>(g.c) + m0 * g.n + n0;
     const int64_t ld = g.c_bf16 ? kBlockN : g.n;
     const char* b = packed_b + n0 / kPanel * strip_stride() * g.kernels->element_bytes;
-    for (int64_t i = 0; i < k; i += kInnerK) {
-      const int64_t inner = std::min(kInnerK, k - i);
+    for (int64_t i = 0; i < k; i += inner_k()) {
+      const int64_t inner = std::min(inner_k(), k - i);
       for (int64_t r = 0; r < rows; r += kPanel) {
         const int64_t height = std::min(kPanel, rows - r);
         g.kernels->pack_a(at(g.a, m0 + r, begin + i, g.source_bytes), g.a.stride, g.a.k_contiguous,
@@ -117,7 +117,7 @@ struct Pass {
   void multiply(const void* panel, const char* b, int64_t from, int64_t inner, const Block& block,
                 float* sums, int64_t ld, Ahead ahead) const {
     const GemmKernels& kernels = *g.kernels;
-    const bool more = begin + from > 0, last = from + kInnerK >= k;
+    const bool more = begin + from > 0, last = from + inner_k() >= k;
     inner = round_up(inner, kernels.step);
     if (!g.c_bf16 || !last) {
       kernels.panel(panel, b, strip_stride(), inner, sums, ld, block.rows, block.columns, more,

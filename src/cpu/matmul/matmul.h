@@ -33,6 +33,7 @@ struct LinearKernels {
 
 inline constexpr int64_t kPanel = 32;     // rows of a panel of A, columns of a strip of B
 inline constexpr int64_t kPairStep = 32;  // k is padded to this on the bf16 layout
+inline constexpr int64_t kMostInnerK = 512;
 
 // Packs `width` (1..32) vectors of length k into a panel or strip, filling up with zeros. Element
 // (i, k) of the source is at i * stride + k if `k_contiguous`, else at k * stride + i.
@@ -66,6 +67,7 @@ using RoundedPanelKernel = void (*)(const void* a, const void* b, int64_t strip_
 struct GemmKernels {
   int64_t step;           // k is padded to a multiple of this
   int64_t element_bytes;  // of packed elements: 4 (f32 layout) or 2 (bf16 layout)
+  int64_t inner_k;        // length of a panel of A, at most kMostInnerK, a multiple of kPairStep
   PackKernel pack_a, pack_b;
   PanelKernel panel;
   RoundedPanelKernel panel_rounded;  // may be null: `panel`, then `to_bf16`

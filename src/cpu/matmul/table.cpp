@@ -8,6 +8,7 @@ constexpr LinearKernels kLinearScalar{scalar::linear_f32, scalar::linear_f16, sc
 // Without arithmetic on bf16 pairs the elements are widened while packing and the f32 kernels run.
 constexpr GemmKernels kF32Scalar{1,
                                  4,
+                                 kMostInnerK,
                                  scalar::pack_f32,
                                  scalar::pack_f32,
                                  scalar::panel_f32,
@@ -28,14 +29,27 @@ constexpr GemmKernels kBf16Scalar =
     with_packing(kF32Scalar, scalar::pack_widened, scalar::pack_widened);
 
 #if defined(__x86_64__)
+// A panel and half a strip of this length share a first-level cache of 32 KiB.
+constexpr int64_t kF32InnerK = 256;
 constexpr LinearKernels kLinearAvx2{x86_avx2::linear_f32, x86_avx2::linear_f16,
                                     x86_avx2::linear_bf16};
 constexpr LinearKernels kLinearAvx512{x86_avx512::linear_f32, x86_avx512::linear_f16,
                                       x86_avx512::linear_bf16};
-constexpr GemmKernels kF32Avx2 = with_panel(kF32Scalar, x86_avx2::panel_f32);
-constexpr GemmKernels kBf16Avx2 = with_panel(kBf16Scalar, x86_avx2::panel_f32);
+constexpr GemmKernels kF32Avx2{1,
+                               4,
+                               kF32InnerK,
+                               x86_avx2::pack_f32,
+                               x86_avx2::pack_f32,
+                               x86_avx2::panel_f32,
+                               nullptr,
+                               scalar::enter,
+                               scalar::leave,
+                               x86_avx2::to_bf16};
+constexpr GemmKernels kBf16Avx2 =
+    with_packing(kF32Avx2, x86_avx2::pack_widened, x86_avx2::pack_widened);
 constexpr GemmKernels kF32Avx512{1,
                                  4,
+                                 kMostInnerK,
                                  x86_avx512::pack_f32,
                                  x86_avx512::pack_f32,
                                  x86_avx512::panel_f32,
@@ -47,6 +61,7 @@ constexpr GemmKernels kBf16Avx512 =
     with_packing(kF32Avx512, x86_avx512::pack_widened, x86_avx512::pack_widened);
 constexpr GemmKernels kBf16Pairs{kPairStep,
                                  2,
+                                 kMostInnerK,
                                  x86_avx512::pack_pairs_a,
                                  x86_avx512::pack_pairs_b,
                                  x86_bf16::panel_pairs,
@@ -56,6 +71,7 @@ constexpr GemmKernels kBf16Pairs{kPairStep,
                                  x86_bf16::to_bf16};
 constexpr GemmKernels kBf16Amx{kPairStep,
                                2,
+                               kMostInnerK,
                                x86_avx512::pack_pairs_a,
                                x86_avx512::pack_pairs_b,
                                x86_amx::panel_pairs,

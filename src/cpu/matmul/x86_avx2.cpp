@@ -93,22 +93,26 @@ void linear(const float* x, int64_t ldx, const void* weights, int64_t k, int64_t
   if (r < rows) columns<W, 1, 4>(x + r * ldx, ldx, w, k, n, y + r * ldy, ldy);
 }
 
-// 4 x 16 of C; partial blocks go through `edge`.
-void multiply_4x16(const float* a, const float* b, int64_t k, float* c, int64_t ldc,
-                   bool accumulate) {
-  __m256 sum[4][2];
-  for (int r = 0; r < 4; ++r)
+// R x 16 of C; partial blocks go through `edge`. Six rows need 12 sums and keep both multipliers
+// busy through their latency.
+template <int R>
+void multiply(const float* a, const float* b, int64_t k, float* c, int64_t ldc, bool accumulate) {
+  __m256 sum[R][2];
+#pragma GCC unroll 6
+  for (int r = 0; r < R; ++r)
     for (int h = 0; h < 2; ++h)
       sum[r][h] = accumulate ? _mm256_loadu_ps(c + r * ldc + 8 * h) : _mm256_setzero_ps();
   for (int64_t i = 0; i < k; ++i, a += kPanel, b += kPanel) {
     const __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + 8);
-    for (int r = 0; r < 4; ++r) {
+#pragma GCC unroll 6
+    for (int r = 0; r < R; ++r) {
       const __m256 av = _mm256_broadcast_ss(a + r);
       sum[r][0] = _mm256_fmadd_ps(av, b0, sum[r][0]);
       sum[r][1] = _mm256_fmadd_ps(av, b1, sum[r][1]);
     }
   }
-  for (int r = 0; r < 4; ++r)
+#pragma GCC unroll 6
+  for (int r = 0; r < R; ++r)
     for (int h = 0; h < 2; ++h) _mm256_storeu_ps(c + r * ldc + 8 * h, sum[r][h]);
 }
 
@@ -116,6 +120,16 @@ void copy_block(const float* from, int64_t from_stride, float* to, int64_t to_st
                 int64_t width) {
   for (int64_t r = 0; r < rows; ++r)
     memcpy(to + r * to_stride, from + r * from_stride, static_cast<size_t>(width) * 4);
+}
+
+template <int R>
+void block(const float* a, const float* b, int64_t k, float* c, int64_t ldc, int64_t rows,
+           int64_t width, bool accumulate) {
+  if (width == 16 && rows == R) return multiply<R>(a, b, k, c, ldc, accumulate);
+  float edge[R * 16] = {};
+  if (accumulate) copy_block(c, ldc, edge, 16, rows, width);
+  multiply<R>(a, b, k, edge, 16, accumulate);
+  copy_block(edge, 16, c, ldc, rows, width);
 }
 
 }  // namespace
@@ -135,23 +149,23 @@ void linear_bf16(const float* x, int64_t ldx, const void* w, int64_t k, int64_t 
   linear<WeightBf16>(x, ldx, w, k, rows, n, y, ldy);
 }
 
+// A panel of 32 rows is four blocks of six and two of four.
 void panel_f32(const void* a, const void* b, int64_t strip_stride, int64_t k, float* c, int64_t ldc,
                int64_t rows, int64_t columns, bool accumulate, Ahead) {
   for (int64_t n = 0; n < columns; n += 16) {
     const float* strip = static_cast<const float*>(b) + n / kPanel * strip_stride + n % kPanel;
     const int64_t width = columns - n < 16 ? columns - n : 16;
-    for (int64_t r = 0; r < rows; r += 4) {
-      const float* panel = static_cast<const float*>(a) + r;
-      float* block = c + r * ldc + n;
-      const int64_t height = rows - r < 4 ? rows - r : 4;
-      if (width == 16 && height == 4) {
-        multiply_4x16(panel, strip, k, block, ldc, accumulate);
-        continue;
+    for (int64_t r = 0; r < rows;) {
+      const auto* panel = static_cast<const float*>(a) + r;
+      float* out = c + r * ldc + n;
+      const int64_t rest = rows - r;
+      if (r < 24 && rest > 4) {
+        block<6>(panel, strip, k, out, ldc, rest < 6 ? rest : 6, width, accumulate);
+        r += 6;
+      } else {
+        block<4>(panel, strip, k, out, ldc, rest < 4 ? rest : 4, width, accumulate);
+        r += 4;
       }
-      float edge[4 * 16] = {};
-      if (accumulate) copy_block(block, ldc, edge, 16, height, width);
-      multiply_4x16(panel, strip, k, edge, 16, accumulate);
-      copy_block(edge, 16, block, ldc, height, width);
     }
   }
 }

@@ -1,6 +1,5 @@
 // The program as a user meets it: exit codes, messages, files.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -10,34 +9,13 @@
 #include "base/random.h"
 #include "models/architectures.h"
 #include "models/model.h"
+#include "program.h"
 #include "shared_files.h"
 
 #ifdef BANTAM_PROGRAM
 
 namespace bantam {
 namespace {
-
-struct Outcome {
-  int code = -1;
-  std::string output;  // standard output and error together
-};
-
-Outcome bantam(const std::string& arguments, const std::string& input = "") {
-  const std::string from = input.empty() ? "</dev/null" : "";
-  const std::string feed = input.empty() ? "" : "printf '" + input + "' | ";
-  const std::string command =
-      feed + "'" BANTAM_PROGRAM "' --threads 1 " + arguments + " 2>&1 " + from;
-  Outcome outcome;
-  FILE* pipe = popen(command.c_str(), "r");
-  if (pipe == nullptr) return outcome;
-  char buffer[4096];
-  for (size_t n = 0; (n = fread(buffer, 1, sizeof buffer, pipe)) > 0;) {
-    outcome.output.append(buffer, n);
-  }
-  const int status = pclose(pipe);
-  outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  return outcome;
-}
 
 size_t lines(const std::string& text) {
   return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));

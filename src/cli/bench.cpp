@@ -6,6 +6,7 @@
 
 #include "base/cpu_features.h"
 #include "base/error.h"
+#include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "runtime/session.h"
@@ -79,7 +80,7 @@ void bench(Options o) {
                       {"prefill_tokens_per_second", rates(prefill, o.prompt)},
                       {"decode_tokens_per_second", rates(decode, o.tokens)},
                       {"weight_bytes", model->weight_bytes()},
-                      {"peak_memory_bytes", peak_memory_bytes()}});
+                      {"peak_memory_bytes", peak_resident_bytes()}});
   }
   Table t;
   t.row({fmt::format("{}, {}, {} threads", model->name, dtype_info(model->main_type()).name,
@@ -94,7 +95,7 @@ void bench(Options o) {
   std::cout << t.str()
             << fmt::format("decode reads {:.2f} GB/s of weights; peak memory {}\n",
                            decode.median() * static_cast<double>(model->weight_bytes()) * 1e-9,
-                           human_bytes(peak_memory_bytes()));
+                           human_bytes(peak_resident_bytes()));
 }
 
 void list_isas() {

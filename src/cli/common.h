@@ -40,8 +40,6 @@ std::string read_stdin();
 bool stdin_is_terminal();
 bool stdout_is_terminal();
 
-// The most memory that this process has held so far, 0 if the system does not tell.
-int64_t peak_memory_bytes();
 
 std::string human_bytes(int64_t bytes);     // "1.2 GiB"
 std::string human_count(int64_t count);     // "15.2 M"

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "runtime/session.h"
@@ -62,7 +63,7 @@ int64_t decoded(const GenerateResult& r) {
 
 void print_stats(const GenerateResult& r, const Engine& engine) {
   const MemoryPlan& m = engine.memory();
-  const int64_t peak = peak_memory_bytes();
+  const int64_t peak = peak_resident_bytes();
   Table t;
   t.row({"prompt", fmt::format("{} tokens", r.prompt_tokens),
          fmt::format("{:.1f} tokens/s", rate(r.prompt_tokens, r.prefill_seconds))});
@@ -75,14 +76,13 @@ void print_stats(const GenerateResult& r, const Engine& engine) {
   t.row({"  weights", human_bytes(m.weights)});
   t.row({"  cache", human_bytes(m.cache)});
   t.row({"  activations", human_bytes(m.activations + m.buffers)});
-  // Weights that no step has touched are mapped, but not in memory.
-  t.row({"  other", human_bytes(std::max<int64_t>(0, peak - m.total()))});
+  t.row({"  program, tokenizer, plan", human_bytes(m.process)});
   std::cerr << "\n" << t.str();
 }
 
 Json to_json(const GenerateResult& r, const Engine& engine) {
   const MemoryPlan& m = engine.memory();
-  const int64_t peak = peak_memory_bytes();
+  const int64_t peak = peak_resident_bytes();
   return {{"text", r.text},
           {"tokens", r.tokens},
           {"stopped_by", stop_reason_name(r.reason)},
@@ -96,7 +96,7 @@ Json to_json(const GenerateResult& r, const Engine& engine) {
             {"weights_bytes", m.weights},
             {"cache_bytes", m.cache},
             {"activations_bytes", m.activations + m.buffers},
-            {"other_bytes", std::max<int64_t>(0, peak - m.total())}}}};
+            {"process_bytes", m.process}}}};
 }
 
 void show_prompt(const RunOptions& o, const Model& model, std::string text) {
@@ -116,7 +116,13 @@ void run(RunOptions o) {
   const std::vector<int32_t> ids = prompt_ids(o, *model, text);
   EngineOptions options;
   options.threads = o.threads;
+  // No longer a cache and no wider a batch than this prompt and its continuation can use.
+  const auto prompt = static_cast<int64_t>(ids.size());
   options.context = o.context;
+  if (o.context == 0 && o.generate.max_tokens > 0) {
+    options.context = std::min(model->config.context_length, prompt + o.generate.max_tokens);
+  }
+  options.batch = std::clamp<int64_t>(prompt, 1, options.batch);
   options.cache_type = parse_cache_type(o.cache_type);
   const auto engine = std::make_shared<Engine>(model, options);
   Session session(engine);

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "cli/common.h"
 #include "train/run.h"
 
@@ -66,7 +67,7 @@ void report(const Recipe& recipe, const RunResult& r, bool json) {
                {"seconds", r.seconds},
                {"validation", to_json(r.validation)},
                {"predicted_bytes", r.memory.total()},
-               {"peak_rss_bytes", peak_memory_bytes()}});
+               {"peak_rss_bytes", peak_resident_bytes()}});
     return;
   }
   if (!r.finished) {
@@ -76,7 +77,7 @@ void report(const Recipe& recipe, const RunResult& r, bool json) {
   fmt::print("{}: {} steps in {}, held-out perplexity {:.3f} per token\n", r.model_path, r.steps,
              human_seconds(r.seconds), r.validation.perplexity_token);
   fmt::print("curves: {}/report.html   peak memory {} (planned {})\n", recipe.output,
-             human_bytes(peak_memory_bytes()), human_bytes(r.memory.total()));
+             human_bytes(peak_resident_bytes()), human_bytes(r.memory.total()));
 }
 
 void go(const Options& o, const CLI::App& command, bool distilling) {

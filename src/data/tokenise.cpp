@@ -55,6 +55,13 @@ TokeniseReport tokenise(const std::vector<SourceSpec>& sources, const DocumentEn
       }
     }
   }
+  if (held_out && held_out->tokens() == 0) {
+    fail(ErrorKind::usage, sources.empty() ? "data" : sources.front().path,
+         "held_out_every = {}: expected some documents to hold out, got none of {}; a smaller "
+         "number "
+         "holds out more",
+         options.held_out_every, report.train.documents);
+  }
   train.finish();
   if (held_out) held_out->finish();
   return report;

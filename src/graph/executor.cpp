@@ -1,41 +1,15 @@
-#include <sys/mman.h>
-
 #include <chrono>
 #include <string>
 #include <unordered_map>
 
 #include "base/error.h"
 #include "base/thread_pool.h"
+#include "graph/arena.h"
 #include "graph/op.h"
 #include "graph/plan.h"
 
 namespace bantam {
 namespace {
-
-// Zero-filled pages that appear when touched; large arenas ask for huge pages.
-class Arena {
- public:
-  explicit Arena(int64_t bytes) : bytes_(static_cast<size_t>(bytes)) {
-    if (bytes_ == 0) return;
-    data_ = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (data_ == MAP_FAILED) {
-      fail(ErrorKind::resource, "memory", "expected {} bytes for activations, got none", bytes_);
-    }
-#ifdef MADV_HUGEPAGE
-    if (bytes_ >= (size_t{64} << 20)) madvise(data_, bytes_, MADV_HUGEPAGE);
-#endif
-  }
-  ~Arena() {
-    if (bytes_ > 0) munmap(data_, bytes_);
-  }
-  Arena(const Arena&) = delete;
-  Arena& operator=(const Arena&) = delete;
-  std::byte* at(int64_t offset) { return static_cast<std::byte*>(data_) + offset; }
-
- private:
-  void* data_ = nullptr;
-  size_t bytes_;
-};
 
 struct StringHash {
   using is_transparent = void;
@@ -50,8 +24,10 @@ struct Executor::Impl {
     int64_t bytes = 0;
   };
 
-  Impl(const Plan& p, ThreadPool& t)
-      : plan(p), pool(t), arena(p.arena_bytes()), extents(p.limits().begin(), p.limits().end()) {
+  Impl(const Plan& p, ThreadPool& t, std::shared_ptr<Arena> a)
+      : plan(p), pool(t), arena(std::move(a)), extents(p.limits().begin(), p.limits().end()) {
+    if (!arena) arena = std::make_shared<Arena>(p.arena_bytes());
+    BANTAM_ASSERT(arena->bytes() >= p.arena_bytes());
     const Graph& g = plan.graph();
     bindings.resize(static_cast<size_t>(g.size()));
     constants.reserve(static_cast<size_t>(g.size()));
@@ -77,7 +53,7 @@ struct Executor::Impl {
   TensorView view(Value v) {
     const Type& t = plan.graph().type(v);
     const Plan::Slot& slot = plan.slot(v);
-    void* data = slot.kind == Plan::Slot::arena ? arena.at(slot.offset)
+    void* data = slot.kind == Plan::Slot::arena ? arena->at(slot.offset)
                                                 : bindings[static_cast<size_t>(slot.leaf)].data;
     return {t.dtype, t.shape.bind(extents), data};
   }
@@ -112,7 +88,7 @@ struct Executor::Impl {
 
   const Plan& plan;
   ThreadPool& pool;
-  Arena arena;
+  std::shared_ptr<Arena> arena;
   std::vector<int64_t> extents;
   std::vector<Binding> bindings;  // [node]
   std::vector<float> constants;
@@ -123,8 +99,8 @@ struct Executor::Impl {
   void* observer_user = nullptr;
 };
 
-Executor::Executor(std::shared_ptr<const Plan> plan, ThreadPool& pool)
-    : plan_(std::move(plan)), impl_(std::make_unique<Impl>(*plan_, pool)) {}
+Executor::Executor(std::shared_ptr<const Plan> plan, ThreadPool& pool, std::shared_ptr<Arena> arena)
+    : plan_(std::move(plan)), impl_(std::make_unique<Impl>(*plan_, pool, std::move(arena))) {}
 
 Executor::~Executor() = default;
 
@@ -166,7 +142,7 @@ void Executor::run() {
     const std::span<const TensorView> outputs(views + s.inputs.size(), s.outputs.size());
     views += s.inputs.size() + s.outputs.size();
     const Node& node = plan_->graph().node(s.node);
-    const StepContext context{inputs, outputs, node.attributes, impl_->arena.at(s.scratch_offset),
+    const StepContext context{inputs, outputs, node.attributes, impl_->arena->at(s.scratch_offset),
                               impl_->pool};
     if (impl_->observer == nullptr) {
       s.kernel.run(context);

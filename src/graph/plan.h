@@ -13,6 +13,7 @@
 
 namespace bantam {
 
+class Arena;
 class ThreadPool;
 
 // The ordered steps of a graph with every intermediate buffer placed in one arena, for extents up
@@ -63,7 +64,9 @@ class Plan {
 //   TensorView y = ex.output("y");
 class Executor {
  public:
-  Executor(std::shared_ptr<const Plan> plan, ThreadPool& pool);
+  // Without an arena it has one of its own. In a shared one, outputs last until another executor
+  // of that arena runs.
+  Executor(std::shared_ptr<const Plan> plan, ThreadPool& pool, std::shared_ptr<Arena> arena = {});
   ~Executor();
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;

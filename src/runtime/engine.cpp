@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "cpu/backend.h"
 #include "graph/op.h"
 #include "graph/passes.h"
@@ -47,7 +48,7 @@ std::shared_ptr<const Plan> make_plan(const Model& model, const EngineOptions& o
 
 MemoryPlan memory_of(const Plan& plan) {
   return {plan.leaf_bytes("weight"), plan.leaf_bytes("state"), plan.arena_bytes(),
-          plan.leaf_bytes("input")};
+          plan.leaf_bytes("input"), resident_bytes()};
 }
 
 Tensor index_tensor(int64_t n) {

@@ -27,7 +27,8 @@ struct MemoryPlan {
   int64_t cache = 0;        // keys and values of all sequences
   int64_t activations = 0;  // the arena: intermediate values and kernel scratch
   int64_t buffers = 0;      // ids, positions and tables that the engine itself holds
-  [[nodiscard]] int64_t total() const { return weights + cache + activations + buffers; }
+  int64_t process = 0;      // what the process holds already: program, tokenizer, plan
+  [[nodiscard]] int64_t total() const { return weights + cache + activations + buffers + process; }
 };
 
 // A model with the plan that runs it, the threads, and the caches of its sequences. Calls are

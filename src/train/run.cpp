@@ -37,6 +37,8 @@ class Run {
           1, std::llround(tokens / static_cast<double>(recipe.trainer.tokens_per_step())));
     }
     fingerprint_ = fingerprint();
+    memory_ = trainer_.memory();
+    memory_.results = results_bytes();
   }
 
   RunResult go() {
@@ -87,7 +89,7 @@ class Run {
   void announce() const {
     int64_t parameters = 0;
     for (const auto& [unused, t] : trainer_.weights()) parameters += t.shape().elements();
-    const TrainingMemory& m = trainer_.memory();
+    const TrainingMemory& m = memory_;
     const auto mib = [](int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
     say(fmt::format("{}: {:.2f} M parameters, {} steps of {} tokens ({:.1f} epochs)", recipe_.name,
                     static_cast<double>(parameters) / 1e6, schedule_.total_steps,
@@ -96,9 +98,9 @@ class Run {
                         static_cast<double>(train_.tokens())));
     say(
         fmt::format("memory: {:.0f} MiB (weights {:.0f}, gradients {:.0f}, moments {:.0f}, teacher "
-                    "{:.0f}, activations {:.0f})",
+                    "{:.0f}, activations {:.0f}, samples {:.0f}, program and text {:.0f})",
                     mib(m.total()), mib(m.weights), mib(m.gradients), mib(m.moments),
-                    mib(m.teacher), mib(m.activations)));
+                    mib(m.teacher), mib(m.activations + m.inputs), mib(m.results), mib(m.process)));
   }
 
   void resume() {
@@ -188,17 +190,41 @@ class Run {
     return m;
   }
 
+  GenerateOptions sample_options() const {
+    GenerateOptions o;
+    o.max_tokens = std::min<int64_t>(60, recipe_.model.context_length / 2);
+    return o;
+  }
+
+  EngineOptions sample_engine() const {
+    size_t longest = 1;
+    for (const std::string& prompt : recipe_.sample_prompts)
+      longest = std::max(longest, data_.tokenizer->encode(prompt).size());
+    EngineOptions o;
+    o.threads = recipe_.trainer.threads;
+    o.batch = static_cast<int64_t>(longest);
+    o.context = std::min(recipe_.model.context_length, o.batch + sample_options().max_tokens);
+    return o;
+  }
+
+  // Samples while training share the weights; the file at the end is written from converted copies.
+  int64_t results_bytes() const {
+    int64_t copies = 0;
+    for (const auto& [unused, t] : trainer_.weights()) {
+      if (t.shape().rank() > 1) copies += row_bytes(recipe_.output_type, t.shape().elements());
+    }
+    if (recipe_.sample_prompts.empty()) return copies;
+    const MemoryPlan samples = plan_memory(model(), sample_engine());
+    return std::max(copies, samples.cache + samples.activations + samples.buffers);
+  }
+
   void sample() {
-    if (!events_.sample && recipe_.sample_prompts.empty()) return;
-    EngineOptions options;
-    options.threads = recipe_.trainer.threads;
-    auto engine = std::make_shared<Engine>(std::make_shared<const Model>(model()), options);
+    if (recipe_.sample_prompts.empty()) return;
+    auto engine = std::make_shared<Engine>(std::make_shared<const Model>(model()), sample_engine());
     samples_.clear();
     for (const std::string& prompt : recipe_.sample_prompts) {
       Session session(engine);
-      GenerateOptions generate;
-      generate.max_tokens = std::min<int64_t>(60, recipe_.model.context_length / 2);
-      samples_.push_back(prompt + session.generate(prompt, generate).text);
+      samples_.push_back(prompt + session.generate(prompt, sample_options()).text);
       if (events_.sample) events_.sample(state_.steps, samples_.back());
     }
   }
@@ -247,8 +273,7 @@ class Run {
   }
 
   RunResult result(bool finished) const {
-    return {finished,         finished ? model_path() : "", state_.steps, seconds(), validation_,
-            trainer_.memory()};
+    return {finished, finished ? model_path() : "", state_.steps, seconds(), validation_, memory_};
   }
 
   const Recipe& recipe_;
@@ -261,6 +286,7 @@ class Run {
   Schedule schedule_;
   RunState state_;
   uint64_t fingerprint_ = 0;
+  TrainingMemory memory_;
   Clock::time_point started_ = Clock::now();
   double resumed_seconds_ = 0, recent_seconds_ = 0;
   Validation validation_;

@@ -5,7 +5,9 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/random.h"
+#include "graph/arena.h"
 #include "graph/op.h"
 #include "models/architectures.h"
 #include "train/training_graph.h"
@@ -47,6 +49,23 @@ void check_vocabularies(const ModelConfig& student, const Model& teacher) {
        teacher.name, teacher.config.vocab_size, student.vocab_size);
 }
 
+int64_t teacher_bytes(const Model* teacher, DType compute) {
+  int64_t bytes = 0;
+  if (teacher == nullptr) return 0;
+  for (const auto& [unused, t] : teacher->weights) {
+    const DType type = teacher_type(t, compute);
+    bytes += t.bytes();
+    if (t.dtype() != type) bytes += row_bytes(type, t.shape().elements());
+  }
+  return bytes;
+}
+
+// The four graphs take turns in one arena.
+int64_t arena_bytes(const TrainingPlans& p) {
+  return std::max({p.gradient->arena_bytes(), p.norm->arena_bytes(), p.update->arena_bytes(),
+                   p.evaluate->arena_bytes()});
+}
+
 TrainingMemory memory_of(const TrainingPlans& plans, int64_t parameter_bytes,
                          int64_t teacher_bytes) {
   TrainingMemory m;
@@ -54,9 +73,17 @@ TrainingMemory memory_of(const TrainingPlans& plans, int64_t parameter_bytes,
   m.gradients = parameter_bytes;
   m.moments = 2 * parameter_bytes;
   m.teacher = teacher_bytes;
-  m.activations = plans.gradient->arena_bytes() + plans.norm->arena_bytes() +
-                  plans.update->arena_bytes() + plans.evaluate->arena_bytes();
+  m.activations = arena_bytes(plans);
   m.inputs = plans.gradient->leaf_bytes("input");
+  m.process = resident_bytes();
+  return m;
+}
+
+// Weights that are there already are not counted twice.
+TrainingMemory memory_beside(const TrainingPlans& plans, const Weights& weights,
+                             int64_t teacher_bytes) {
+  TrainingMemory m = memory_of(plans, bytes_of(weights), teacher_bytes);
+  m.process = std::max<int64_t>(0, m.process - m.weights);
   return m;
 }
 
@@ -90,22 +117,23 @@ struct Trainer::Impl {
         options(o),
         pool(o.threads),
         weights(std::move(w)),
+        plans(make_training_plans(config, o, teacher, distill, pool.size())),
+        memory(memory_beside(plans, weights, teacher_bytes(teacher, o.compute))),
         m(zeros_like(weights)),
         v(zeros_like(weights)),
         gradients(zeros_like(weights)),
         taught(teacher != nullptr ? teacher_weights(*teacher, o.compute) : Weights{}),
-        plans(make_training_plans(config, o, teacher, distill, pool.size())),
-        memory(memory_of(plans, bytes_of(weights), bytes_of(taught))),
         ids(index(o.rows())),
         targets(index(o.rows())),
         sequences(index(o.rows())),
         positions(index(o.rows())),
         seed(index(1)),
         hyper(Tensor::zeros(DType::f32, {8})),
-        gradient(plans.gradient, pool),
-        norm(plans.norm, pool),
-        update(plans.update, pool),
-        evaluate(plans.evaluate, pool) {
+        arena(std::make_shared<Arena>(arena_bytes(plans))),
+        gradient(plans.gradient, pool, arena),
+        norm(plans.norm, pool, arena),
+        update(plans.update, pool, arena),
+        evaluate(plans.evaluate, pool, arena) {
     for (int64_t i = 0; i < o.rows(); ++i) {
       sequences.as<int32_t>()[i] = static_cast<int32_t>(i / o.length);
       positions.as<int32_t>()[i] = static_cast<int32_t>(i % o.length);
@@ -170,10 +198,12 @@ struct Trainer::Impl {
   ModelConfig config;
   TrainerOptions options;
   ThreadPool pool;
-  Weights weights, m, v, gradients, taught;
+  Weights weights;
   TrainingPlans plans;
   TrainingMemory memory;
+  Weights m, v, gradients, taught;
   Tensor ids, targets, sequences, positions, seed, hyper;
+  std::shared_ptr<Arena> arena;
   Executor gradient, norm, update, evaluate;
   int64_t steps = 0;
 };
@@ -286,14 +316,9 @@ TrainingMemory plan_training(const ModelConfig& config, const TrainerOptions& op
   std::optional<DistillOptions> distill;
   if (teacher != nullptr) distill = DistillOptions{};
   const TrainingPlans plans = make_training_plans(config, options, teacher, distill, threads);
-  int64_t bytes = 0, teacher_bytes = 0;
+  int64_t bytes = 0;
   for (const WeightShape& w : required_weights(config)) bytes += w.shape.elements() * 4;
-  if (teacher != nullptr) {
-    for (const auto& [unused, t] : teacher->weights) {
-      teacher_bytes += row_bytes(teacher_type(t, options.compute), t.shape().elements());
-    }
-  }
-  return memory_of(plans, bytes, teacher_bytes);
+  return memory_of(plans, bytes, teacher_bytes(teacher, options.compute));
 }
 
 }  // namespace bantam

@@ -51,9 +51,12 @@ struct StepResult {
 
 // Where training bytes go, exact and known before they are allocated.
 struct TrainingMemory {
-  int64_t weights = 0, gradients = 0, moments = 0, teacher = 0, activations = 0, inputs = 0;
+  int64_t weights = 0, gradients = 0, moments = 0, activations = 0, inputs = 0;
+  int64_t teacher = 0;  // its file, and its weights in the type that they compute in
+  int64_t process = 0;  // what the process holds already: program, tokenizer, text, plans
+  int64_t results = 0;  // samples while training, or the model that is written at the end
   [[nodiscard]] int64_t total() const {
-    return weights + gradients + moments + teacher + activations + inputs;
+    return weights + gradients + moments + teacher + activations + inputs + process + results;
   }
 };
 

@@ -107,6 +107,10 @@ sample_prompts = ["the cat"]
                            "' -p 'the cat sat on' -n 500 --ignore-eos --json");
   ASSERT_TRUE(run.is_object());
   expect_close(run["memory"]["predicted_bytes"], run["memory"]["peak_bytes"]);
+
+  const Json bench = json_of("bench '" + path("out/model.gguf") + "' -p 400 -n 100 -r 1 --json");
+  ASSERT_TRUE(bench.is_object());
+  expect_close(bench["predicted_bytes"], bench["peak_rss_bytes"]);
 }
 
 }  // namespace

@@ -1,146 +1,178 @@
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <chrono>
 #include <iostream>
 
 #include "base/cpu_features.h"
-#include "base/error.h"
-#include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/common.h"
-#include "runtime/session.h"
+#include "eval/speed.h"
 
 namespace bantam::cli {
 namespace {
 
 struct Options {
-  std::string model, cache_type = "f16";
-  int64_t prompt = 512, tokens = 128, repetitions = 5;
-  int threads = 0;
+  std::vector<std::string> models;
+  std::string cache_type = "f16";
+  std::vector<int> threads;
+  std::vector<int64_t> depths{0}, sequences{1};
+  SpeedOptions speed;
   bool json = false;
 };
 
-// Rates of the repetitions, slowest first.
-struct Rates {
-  std::vector<double> values;
-  void add(double value) {
-    values.insert(std::upper_bound(values.begin(), values.end(), value), value);
-  }
-  [[nodiscard]] double median() const { return values[values.size() / 2]; }
-  [[nodiscard]] double least() const { return values.front(); }
-  [[nodiscard]] double most() const { return values.back(); }
+// One model under one setting.
+struct Line {
+  std::string model, type;
+  double load_seconds = 0;
+  Speed speed;
 };
 
-double seconds_of(const std::function<void()>& work) {
-  const auto start = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+// The widest instruction set that the kernels may use: the last name that is not ruled out.
+std::string isa_in_use() {
+  static constexpr Isa kOrder[] = {Isa::x86_amx,  Isa::x86_bf16, Isa::x86_vnni,    Isa::x86_avx512,
+                                   Isa::x86_avx2, Isa::arm_i8mm, Isa::arm_dotprod, Isa::arm_neon};
+  for (const Isa isa : kOrder) {
+    if ((allowed_isas() & static_cast<uint32_t>(isa)) != 0) return std::string(isa_name(isa));
+  }
+  return "scalar";
 }
 
-void measure(Session& session, const Options& o, Rates& prefill, Rates& decode) {
-  const int64_t vocabulary = session.engine().vocab_size();
-  const auto token = [&](int64_t i) { return static_cast<int32_t>((i * 7919 + 13) % vocabulary); };
-  std::vector<int32_t> ids;
-  for (int64_t i = 0; i < o.prompt; ++i) ids.push_back(token(i));
-  for (int64_t r = -1; r < o.repetitions; ++r) {  // the first only warms up
-    session.rewind(0);
-    const double p = seconds_of([&] { session.feed(ids); });
-    const double d = seconds_of([&] {
-      for (int64_t i = 0; i < o.tokens; ++i) {
-        const int32_t next = token(o.prompt + i);
-        session.feed(std::span(&next, 1));
-      }
-    });
-    if (r < 0) continue;
-    prefill.add(static_cast<double>(o.prompt) / p);
-    decode.add(static_cast<double>(o.tokens) / d);
-  }
+Json to_json(const Line& l) {
+  const Speed& s = l.speed;
+  const auto spread = [](const Samples& v) {
+    return Json{{"least", v.quantile(0)}, {"most", v.quantile(1)}};
+  };
+  return {{"model", l.model},
+          {"type", l.type},
+          {"threads", s.threads},
+          {"isa", isa_in_use()},
+          {"prompt_tokens", s.options.prompt},
+          {"generated_tokens", s.options.tokens},
+          {"depth", s.options.depth},
+          {"sequences", s.options.sequences},
+          {"prefill_tokens_per_second", s.prefill.median()},
+          {"prefill_spread", spread(s.prefill)},
+          {"decode_tokens_per_second", s.decode.median()},
+          {"decode_spread", spread(s.decode)},
+          {"token_seconds",
+           {{"p50", s.token_seconds.quantile(0.5)},
+            {"p95", s.token_seconds.quantile(0.95)},
+            {"p99", s.token_seconds.quantile(0.99)}}},
+          {"time_to_first_token_seconds", s.first_token_seconds.median()},
+          {"load_seconds", l.load_seconds},
+          {"bytes_per_token", s.bytes_per_token},
+          {"read_bandwidth_bytes_per_second", s.read_bandwidth},
+          {"roofline_fraction", s.roofline_fraction},
+          {"peak_rss_bytes", s.peak_bytes},
+          {"predicted_bytes", s.memory.total()}};
+}
+
+std::vector<std::string> cells(const Line& l) {
+  const Speed& s = l.speed;
+  const auto rate = [](const Samples& v) { return fmt::format("{:.1f}", v.median()); };
+  const auto spread = [](const Samples& v) {
+    const double middle = std::max(v.median(), 1e-9);
+    return fmt::format("{:.0f} %", 100 * (v.quantile(1) - v.quantile(0)) / middle);
+  };
+  const auto milliseconds = [&](double p) {
+    return fmt::format("{:.2f}", 1e3 * s.token_seconds.quantile(p));
+  };
+  return {l.model,
+          l.type,
+          fmt::format("{}", s.threads),
+          fmt::format("{}", s.options.depth),
+          fmt::format("{}", s.options.sequences),
+          rate(s.prefill),
+          spread(s.prefill),
+          rate(s.decode),
+          spread(s.decode),
+          milliseconds(0.5),
+          milliseconds(0.95),
+          milliseconds(0.99),
+          fmt::format("{:.1f}", s.bytes_per_token * s.decode.median() * 1e-9),
+          fmt::format("{:.0f} %", 100 * s.roofline_fraction)};
+}
+
+const std::vector<std::string> kHeads = {
+    "model",      "type",   "threads", "depth",  "sequences", "prefill t/s", "spread",
+    "decode t/s", "spread", "p50 ms",  "p95 ms", "p99 ms",    "read GB/s",   "of roofline"};
+
+void print_table(const std::vector<Line>& lines) {
+  Table t;
+  t.row(kHeads);
+  for (const Line& l : lines) t.row(cells(l));
+  const Line& last = lines.back();
+  const SpeedOptions& o = last.speed.options;
+  std::cout << t.str()
+            << fmt::format(
+                   "{} tokens read, {} generated, median of {}; {}; load {}, first token {}, "
+                   "peak memory {} (predicted {})\n",
+                   o.prompt, o.tokens, o.repetitions, isa_in_use(),
+                   human_seconds(last.load_seconds),
+                   human_seconds(last.speed.first_token_seconds.median()),
+                   human_bytes(last.speed.peak_bytes), human_bytes(last.speed.memory.total()));
 }
 
 void bench(Options o) {
-  const auto model = open_model(o.model);
-  EngineOptions options;
-  options.threads = o.threads;
-  options.cache_type = parse_cache_type(o.cache_type);
-  // Within what the model was made for: the prompt gives way.
-  o.tokens = std::min(o.tokens, model->config.context_length - 1);
-  o.prompt = std::min(o.prompt, model->config.context_length - o.tokens);
-  options.context = o.prompt + o.tokens;
-  const auto engine = std::make_shared<Engine>(model, options);
-  Session session(engine);
-  Rates prefill, decode;
-  measure(session, o, prefill, decode);
-  if (o.json) {
-    const auto rates = [](const Rates& r, int64_t n) {
-      return Json{{"tokens", n}, {"median", r.median()}, {"least", r.least()}, {"most", r.most()}};
-    };
-    return print(Json{{"model", model->name},
-                      {"threads", engine->threads()},
-                      {"prefill_tokens_per_second", rates(prefill, o.prompt)},
-                      {"decode_tokens_per_second", rates(decode, o.tokens)},
-                      {"weight_bytes", model->weight_bytes()},
-                      {"peak_memory_bytes", peak_resident_bytes()}});
+  if (o.models.empty()) o.models.emplace_back();
+  if (o.threads.empty()) o.threads.push_back(0);
+  o.speed.cache_type = parse_cache_type(o.cache_type);
+  std::vector<Line> lines;
+  Json all = Json::array();
+  for (const std::string& path : o.models) {
+    const auto start = std::chrono::steady_clock::now();
+    const auto model = open_model(path);
+    const std::chrono::duration<double> load = std::chrono::steady_clock::now() - start;
+    for (const int threads : o.threads) {
+      for (const int64_t sequences : o.sequences) {
+        for (const int64_t depth : o.depths) {
+          SpeedOptions setting = o.speed;
+          setting.threads = threads;
+          setting.sequences = sequences;
+          setting.depth = depth;
+          const Speed speed = measure_speed(model, setting);
+          lines.push_back(
+              {model->name, std::string(dtype_info(model->main_type()).name), load.count(), speed});
+          all.push_back(to_json(lines.back()));
+        }
+      }
+    }
   }
-  Table t;
-  t.row({fmt::format("{}, {}, {} threads", model->name, dtype_info(model->main_type()).name,
-                     engine->threads()),
-         "tokens", "median tokens/s", "least", "most"});
-  const auto row = [&](const char* name, int64_t n, const Rates& r) {
-    t.row({name, fmt::format("{}", n), fmt::format("{:.1f}", r.median()),
-           fmt::format("{:.1f}", r.least()), fmt::format("{:.1f}", r.most())});
-  };
-  row("prefill", o.prompt, prefill);
-  row("decode", o.tokens, decode);
-  std::cout << t.str()
-            << fmt::format("decode reads {:.2f} GB/s of weights; peak memory {}\n",
-                           decode.median() * static_cast<double>(model->weight_bytes()) * 1e-9,
-                           human_bytes(peak_resident_bytes()));
-}
-
-void list_isas() {
-  const uint32_t allowed = allowed_isas();
-  static constexpr Isa kAll[] = {Isa::x86_avx2,    Isa::x86_avx512, Isa::x86_vnni,
-                                 Isa::x86_bf16,    Isa::x86_amx,    Isa::arm_neon,
-                                 Isa::arm_dotprod, Isa::arm_i8mm,   Isa::arm_bf16};
-  Table t;
-  t.row({"scalar", "in use"});
-  for (const Isa isa : kAll) {
-    const auto bit = static_cast<uint32_t>(isa);
-    if ((detected_isas() & bit) == 0) continue;
-    t.row({std::string(isa_name(isa)), (allowed & bit) != 0 ? "in use" : "ruled out"});
-  }
-  std::cout << t.str()
-            << "Names for --isa: " << fmt::format("{}\n", fmt::join(available_isas(), ", "));
+  if (o.json) return print(all.size() == 1 ? all.front() : all);
+  print_table(lines);
 }
 
 }  // namespace
 
 void add_bench(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  CLI::App* c = app.add_subcommand("bench", "Speed of a model on this machine");
-  c->add_option("model", o->model, "A .gguf file (without it, the built-in model)");
-  c->add_option("-p,--prompt", o->prompt, "Tokens to read at once")
+  CLI::App* c = app.add_subcommand("bench", "Speed of models on this machine, beside its limits");
+  c->add_option("models", o->models, ".gguf files (without one, the built-in model)");
+  c->add_option("-p,--prompt", o->speed.prompt, "Tokens to read at once")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
-  c->add_option("-n,--tokens", o->tokens, "Tokens to generate one by one")
+  c->add_option("-n,--tokens", o->speed.tokens, "Tokens to generate one by one")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
-  c->add_option("-r,--repetitions", o->repetitions, "After one to warm up")
+  c->add_option("-d,--depth", o->depths, "Tokens that are in the cache before; several: 0,512")
+      ->delimiter(',')
+      ->check(CLI::NonNegativeNumber);
+  c->add_option("-s,--sequences", o->sequences, "Texts that advance together; several: 1,4")
+      ->delimiter(',')
+      ->check(CLI::PositiveNumber);
+  c->add_option("--try-threads", o->threads, "Thread counts to compare: 1,2,4")
+      ->delimiter(',')
+      ->check(CLI::PositiveNumber);
+  c->add_option("-r,--repetitions", o->speed.repetitions, "After one to warm up")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
   c->add_option("--cache-type", o->cache_type, "Of keys and values: f32, f16 or bf16")
       ->capture_default_str();
-  c->add_flag("--json", o->json, "Print a JSON object");
+  c->add_flag("--json", o->json, "Print one JSON object, or an array of them for several settings");
   c->callback([c, o] {
-    o->threads = global_threads(*c);
+    if (o->threads.empty() && global_threads(*c) > 0) o->threads.push_back(global_threads(*c));
     bench(*o);
   });
-}
-
-void add_isa(CLI::App& app) {
-  app.add_subcommand("isa", "Instruction sets that this machine offers to the kernels")
-      ->callback(list_isas);
 }
 
 }  // namespace bantam::cli

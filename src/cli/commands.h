@@ -12,6 +12,7 @@ void add_inspect(CLI::App& app);
 void add_isa(CLI::App& app);
 void add_logits(CLI::App& app);
 void add_perplexity(CLI::App& app);
+void add_profile(CLI::App& app);
 void add_quantize(CLI::App& app);
 void add_run(CLI::App& app);
 void add_suggest(CLI::App& app);
@@ -34,6 +35,7 @@ inline constexpr Command kCommands[] = {
     {"Measure and look inside", add_inspect},
     {"Measure and look inside", add_perplexity},
     {"Measure and look inside", add_bench},
+    {"Measure and look inside", add_profile},
     {"Measure and look inside", add_logits},
     {"Measure and look inside", add_isa},
 };

@@ -40,7 +40,6 @@ std::string read_stdin();
 bool stdin_is_terminal();
 bool stdout_is_terminal();
 
-
 std::string human_bytes(int64_t bytes);     // "1.2 GiB"
 std::string human_count(int64_t count);     // "15.2 M"
 std::string human_seconds(double seconds);  // "12.3 ms"

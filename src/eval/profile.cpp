@@ -1,0 +1,108 @@
+#include "eval/profile.h"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+
+#include "base/error.h"
+#include "eval/step_cost.h"
+#include "graph/op.h"
+
+namespace bantam {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// "blk.12.ffn_down" and "blk.3.ffn_down" are one kind of step.
+std::string without_block(const std::string& label) {
+  if (!label.starts_with("blk.")) return label;
+  const size_t dot = label.find('.', 4);
+  return dot == std::string::npos ? label : label.substr(dot + 1);
+}
+
+struct Recorder {
+  const Graph* graph = nullptr;
+  Clock::time_point start;
+  Profile* profile = nullptr;
+  std::map<std::pair<std::string, std::string>, ProfileRow> rows;
+
+  void record(const Executor::Observation& step) {
+    const std::string label = label_of(*graph, step);
+    const std::string op(step.node.op->name);
+    ProfileRow& row = rows[{op, without_block(label)}];
+    const StepCost cost = cost_of(*graph, step);
+    ++row.runs;
+    row.seconds += step.seconds;
+    row.bytes += static_cast<double>(cost.bytes);
+    row.operations += cost.operations;
+    profile->step_seconds += step.seconds;
+    const double end = std::chrono::duration<double>(Clock::now() - start).count();
+    profile->last_run.push_back({label, step.node.op->name, end - step.seconds, step.seconds});
+  }
+};
+
+}  // namespace
+
+Profile profile(const std::shared_ptr<const Model>& model, const ProfileOptions& options) {
+  const int64_t context = model->config.context_length;
+  const int64_t tokens = std::clamp<int64_t>(options.tokens, 1, context);
+  const int64_t depth = std::clamp<int64_t>(options.depth, 0, context - tokens);
+  EngineOptions o;
+  o.threads = options.threads;
+  o.cache_type = options.cache_type;
+  o.context = depth + tokens;
+  o.batch = std::max<int64_t>(tokens, std::min<int64_t>(256, o.context));
+  Engine engine(model, o);
+  std::vector<float> logits(static_cast<size_t>(engine.vocab_size()));
+  std::vector<Engine::Row> rows;
+  const auto feed = [&](int64_t position, int64_t count) {
+    rows.clear();
+    for (int64_t i = 0; i < count; ++i) {
+      rows.push_back({static_cast<int32_t>((position + i) * 7919 % engine.vocab_size()), 0,
+                      static_cast<int32_t>(position + i), i + 1 == count});
+    }
+    engine.run(rows, logits);
+  };
+  for (int64_t at = 0; at < depth; at += o.batch) feed(at, std::min(o.batch, depth - at));
+  feed(depth, tokens);  // warms up
+
+  Profile result;
+  Recorder recorder{&engine.plan().graph(), Clock::now(), &result, {}};
+  engine.observe(
+      [](void* user, const Executor::Observation& step) {
+        static_cast<Recorder*>(user)->record(step);
+      },
+      &recorder);
+  for (int64_t r = 0; r < options.repetitions; ++r) {
+    result.last_run.clear();
+    recorder.start = Clock::now();
+    feed(depth, tokens);
+    result.seconds += std::chrono::duration<double>(Clock::now() - recorder.start).count();
+    result.tokens += tokens;
+  }
+  engine.observe(nullptr, nullptr);
+  result.steps = static_cast<int64_t>(result.last_run.size());
+  for (auto& [key, row] : recorder.rows) {
+    row.op = key.first;
+    row.label = key.second;
+    result.rows.push_back(row);
+  }
+  std::sort(result.rows.begin(), result.rows.end(),
+            [](const ProfileRow& a, const ProfileRow& b) { return a.seconds > b.seconds; });
+  return result;
+}
+
+std::string chrome_trace(const Profile& p) {
+  std::string text = "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[";
+  const char* separator = "\n";
+  for (const ProfileEvent& e : p.last_run) {
+    text += fmt::format(
+        "{}{{\"name\":\"{}\",\"cat\":\"{}\",\"ph\":\"X\",\"pid\":1,\"tid\":1,\"ts\":{:.3f},"
+        "\"dur\":{:.3f}}}",
+        separator, e.name, e.op, e.start * 1e6, e.seconds * 1e6);
+    separator = ",\n";
+  }
+  return text + "\n]}\n";
+}
+
+}  // namespace bantam

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <cstdint>
+
+#include "base/thread_pool.h"
+
+namespace bantam {
+
+// Bytes per second that the threads of the pool read from `bytes` of memory together: the ceiling
+// of decoding a model of that size. The best of a few passes over memory that has been touched.
+double read_bandwidth(ThreadPool& pool, int64_t bytes);
+
+}  // namespace bantam

@@ -1,0 +1,101 @@
+#include "eval/step_cost.h"
+
+#include <algorithm>
+#include <map>
+
+#include "graph/op.h"
+
+namespace bantam {
+namespace {
+
+// Cells of keys (or values) that the rows of an attention step look at, of all sequences together,
+// and the sum over the rows.
+struct Cells {
+  int64_t read = 0, looked_at = 0;
+};
+
+Cells cells_of(const TensorView& sequences, const TensorView& positions) {
+  std::map<int32_t, int64_t> longest;
+  Cells cells;
+  for (int64_t i = 0; i < positions.shape.elements(); ++i) {
+    const int64_t n = static_cast<const int32_t*>(positions.data)[i] + 1;
+    int64_t& most = longest[static_cast<const int32_t*>(sequences.data)[i]];
+    most = std::max(most, n);
+    cells.looked_at += n;
+  }
+  for (const auto& [unused, n] : longest) cells.read += n;
+  return cells;
+}
+
+std::string_view leaf_kind(const Graph& g, Value v) {
+  const Node* n = &g.node(v.node);
+  // An updated state is the state.
+  while (n->op->alias >= 0 && !n->inputs.empty()) {
+    n = &g.node(n->inputs[static_cast<size_t>(n->op->alias)].node);
+  }
+  return n->op->leaf ? n->op->name : "";
+}
+
+int64_t row_cost(const TensorView& table, int64_t rows) {
+  const int64_t all = std::max<int64_t>(table.shape[0], 1);
+  return table.bytes() / all * std::min(rows, all);
+}
+
+double product_operations(const Executor::Observation& s) {
+  double sum = 0;
+  const TensorView& x = s.inputs[0];
+  const int64_t rows = x.shape.elements() / std::max<int64_t>(x.shape[-1], 1);
+  for (size_t i = 1; i < s.inputs.size(); ++i) {
+    sum += 2.0 * static_cast<double>(rows) * static_cast<double>(s.inputs[i].shape.elements());
+  }
+  return sum;
+}
+
+}  // namespace
+
+StepCost cost_of(const Graph& g, const Executor::Observation& s) {
+  StepCost cost;
+  const std::string_view op = s.node.op->name;
+  const bool attends = op == "attention";
+  const Cells cells = attends ? cells_of(s.inputs[3], s.inputs[4]) : Cells{};
+  for (size_t i = 0; i < s.inputs.size(); ++i) {
+    const TensorView& input = s.inputs[i];
+    const std::string_view kind = leaf_kind(g, s.node.inputs[i]);
+    int64_t bytes = input.bytes();
+    if (op == "embedding" && i == 0) bytes = row_cost(input, s.inputs[1].shape.elements());
+    if (attends && (i == 1 || i == 2)) {
+      const int64_t all = input.shape[0] * input.shape[1];
+      bytes = input.bytes() / std::max<int64_t>(all, 1) * std::min(cells.read, all);
+    }
+    if (op == "cache_write" && i == 0) bytes = s.inputs[1].shape.elements() * 2;
+    cost.bytes += bytes;
+    if (kind == "weight") cost.weight_bytes += bytes;
+    if (kind == "state") cost.cache_bytes += bytes;
+  }
+  for (const TensorView& output : s.outputs) {
+    if (op != "cache_write") cost.bytes += output.bytes();
+  }
+  if (op == "linear" || op == "linear_group") {
+    cost.operations = product_operations(s);
+  } else if (attends) {
+    const Shape& q = s.inputs[0].shape;
+    cost.operations = 4.0 * static_cast<double>(cells.looked_at) * static_cast<double>(q[1] * q[2]);
+  } else {
+    for (const TensorView& output : s.outputs) {
+      cost.operations += static_cast<double>(output.shape.elements());
+    }
+  }
+  return cost;
+}
+
+std::string label_of(const Graph& g, const Executor::Observation& s) {
+  for (const Value& v : s.node.inputs) {
+    const Node& n = g.node(v.node);
+    if (n.op->name != "weight") continue;
+    const std::string_view name = n.name;
+    return std::string(name.ends_with(".weight") ? name.substr(0, name.size() - 7) : name);
+  }
+  return std::string(s.node.op->name);
+}
+
+}  // namespace bantam

@@ -11,6 +11,7 @@ void add_import(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_isa(CLI::App& app);
 void add_logits(CLI::App& app);
+void add_make_random(CLI::App& app);
 void add_perplexity(CLI::App& app);
 void add_profile(CLI::App& app);
 void add_quantize(CLI::App& app);
@@ -36,6 +37,7 @@ inline constexpr Command kCommands[] = {
     {"Measure and look inside", add_perplexity},
     {"Measure and look inside", add_bench},
     {"Measure and look inside", add_profile},
+    {"Measure and look inside", add_make_random},
     {"Measure and look inside", add_logits},
     {"Measure and look inside", add_isa},
 };

@@ -1,0 +1,51 @@
+#include <fmt/format.h>
+
+#include <iostream>
+
+#include "cli/commands.h"
+#include "cli/common.h"
+#include "compress/quantize.h"
+#include "models/random_model.h"
+
+namespace bantam::cli {
+namespace {
+
+struct Options {
+  std::string like, type = "q4_0", output;
+  int64_t context = 0;
+  uint64_t seed = 1;
+};
+
+void make_random(const Options& o) {
+  ModelConfig config = known_shape(o.like);
+  if (o.context > 0) config.context_length = o.context;
+  const DType type = parse_dtype(o.type, "--type");
+  Model model = random_model(
+      config, [&](int64_t columns) { return type_for_row(type, columns); }, o.seed);
+  model.name = fmt::format("random-{}", o.like);
+  save_model(model, o.output);
+  std::cout << fmt::format("{}: {} parameters, {}\n", o.output, human_count(model.parameters()),
+                           human_bytes(model.weight_bytes()));
+}
+
+}  // namespace
+
+void add_make_random(CLI::App& app) {
+  auto o = std::make_shared<Options>();
+  CLI::App* c = app.add_subcommand("make-random", "A model with made-up weights, to measure speed");
+  std::string names;
+  for (const KnownShape& shape : known_shapes()) {
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", shape.name);
+  }
+  c->add_option("--like", o->like, fmt::format("The model whose shape it takes: {}", names))
+      ->required();
+  c->add_option("-o,--output", o->output, "The .gguf file to write")->required();
+  c->add_option("--type", o->type, "Of the matrices: q4_0, q8_0, q4_k, f16, ...")
+      ->capture_default_str();
+  c->add_option("--context", o->context, "Longest text in tokens; 0: the model's own")
+      ->check(CLI::NonNegativeNumber);
+  c->add_option("--seed", o->seed, "The same seed gives the same weights")->capture_default_str();
+  c->callback([o] { make_random(*o); });
+}
+
+}  // namespace bantam::cli

@@ -1,0 +1,121 @@
+#include "models/random_model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "models/architectures.h"
+
+namespace bantam {
+namespace {
+
+// Rows, columns and heads as in the published configurations; contexts are cut to 8192.
+ModelConfig llama(int64_t vocabulary, int64_t width, int64_t layers, int64_t feed_forward,
+                  int64_t heads, int64_t kv_heads, int64_t context, double theta, bool tied) {
+  ModelConfig c;
+  c.vocab_size = vocabulary;
+  c.embedding_length = width;
+  c.block_count = layers;
+  c.feed_forward_length = feed_forward;
+  c.head_count = heads;
+  c.head_count_kv = kv_heads;
+  c.head_size = c.rope_dims = width / heads;
+  c.context_length = context;
+  c.rope_theta = theta;
+  c.tied_embeddings = tied;
+  return c;
+}
+
+const std::vector<KnownShape>& shapes() {
+  static const std::vector<KnownShape> kShapes = {
+      {"stories15m", llama(32000, 288, 6, 768, 6, 6, 1024, 1e4, true)},
+      {"stories110m", llama(32000, 768, 12, 2048, 12, 12, 1024, 1e4, true)},
+      {"smollm2-135m", llama(49152, 576, 30, 1536, 9, 3, 8192, 1e5, true)},
+      {"smollm2-360m", llama(49152, 960, 32, 2560, 15, 5, 8192, 1e5, true)},
+      {"tinyllama-1.1b", llama(32000, 2048, 22, 5632, 32, 4, 2048, 1e4, false)},
+      {"llama-3.2-1b", llama(128256, 2048, 16, 8192, 32, 8, 8192, 5e5, true)},
+      {"smollm2-1.7b", llama(49152, 2048, 24, 8192, 32, 32, 8192, 1.3e5, true)},
+      {"llama-3.2-3b", llama(128256, 3072, 28, 8192, 24, 8, 8192, 5e5, true)},
+  };
+  return kShapes;
+}
+
+constexpr int64_t kRows = 61;  // distinct rows of a matrix
+
+Tensor matrix(const Shape& shape, DType type, Random& random) {
+  const int64_t rows = std::min(kRows, shape[0]), columns = shape[1];
+  const float deviation = 1 / std::sqrt(static_cast<float>(columns));
+  Tensor some = Tensor::zeros(DType::f32, {rows, columns});
+  for (int64_t i = 0; i < rows * columns; ++i) some.as<float>()[i] = deviation * random.normal();
+  const Tensor stored = some.to(type);
+  Tensor all = Tensor::zeros(type, shape);
+  const auto bytes = static_cast<size_t>(row_bytes(type, columns));
+  for (int64_t r = 0; r < shape[0]; ++r) {
+    std::memcpy(all.as<std::byte>() + static_cast<size_t>(r) * bytes,
+                stored.as<std::byte>() + static_cast<size_t>(r % rows) * bytes, bytes);
+  }
+  return all;
+}
+
+TokenizerSpec made_up_tokenizer(int64_t vocabulary) {
+  TokenizerSpec spec;
+  spec.model = "llama";
+  spec.tokens = {"<unk>", "<s>", "</s>"};
+  spec.types = {TokenType::unknown, TokenType::control, TokenType::control};
+  for (int i = 0; i < 256; ++i) {
+    spec.tokens.push_back(fmt::format("<0x{:02X}>", i));
+    spec.types.push_back(TokenType::byte);
+  }
+  while (static_cast<int64_t>(spec.tokens.size()) < vocabulary) {
+    spec.tokens.push_back(fmt::format("word{}", spec.tokens.size()));
+    spec.types.push_back(TokenType::normal);
+  }
+  spec.scores.assign(spec.tokens.size(), -1e6f);
+  spec.unk = 0;
+  spec.bos = 1;
+  spec.eos = 2;
+  spec.add_bos = true;
+  return spec;
+}
+
+}  // namespace
+
+std::span<const KnownShape> known_shapes() {
+  return shapes();
+}
+
+const ModelConfig& known_shape(std::string_view name) {
+  std::string known;
+  for (const KnownShape& shape : shapes()) {
+    if (shape.name == name) return shape.config;
+    known += fmt::format("{}{}", known.empty() ? "" : ", ", shape.name);
+  }
+  fail(ErrorKind::usage, "--like", "expected one of {}, got \"{}\"", known, name);
+}
+
+Model random_model(const ModelConfig& config, const std::function<DType(int64_t)>& row_type,
+                   uint64_t seed) {
+  check_config(config, "random model");
+  Model model;
+  model.config = config;
+  uint64_t stream = 0;
+  for (const WeightShape& w : required_weights(config)) {
+    Random random(seed, ++stream);
+    if (w.shape.rank() == 1) {
+      Tensor ones = Tensor::zeros(DType::f32, w.shape);
+      std::fill_n(ones.as<float>(), w.shape.elements(), 1.0f);
+      model.weights[w.name] = ones;
+    } else {
+      model.weights[w.name] = matrix(w.shape, row_type(w.shape[1]), random);
+    }
+  }
+  if (config.vocab_size >= 3 + 256) {
+    model.tokenizer = make_tokenizer(made_up_tokenizer(config.vocab_size));
+  }
+  return model;
+}
+
+}  // namespace bantam

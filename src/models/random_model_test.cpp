@@ -1,0 +1,42 @@
+#include "models/random_model.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "base/error.h"
+
+namespace bantam {
+namespace {
+
+TEST(RandomModel, HasTheParametersOfThePublishedModel) {
+  // Published: 134.5 M with tied embeddings.
+  const ModelConfig& c = known_shape("smollm2-135m");
+  const Model model = random_model(c, [](int64_t) { return DType::q8_0; });
+  EXPECT_NEAR(static_cast<double>(model.parameters()), 134.5e6, 0.1e6);
+  EXPECT_EQ(model.weights.at("blk.0.ffn_down.weight").dtype(), DType::q8_0);
+  EXPECT_EQ(model.tokenizer->vocab_size(), c.vocab_size);
+}
+
+TEST(RandomModel, IsTheSameForTheSameSeed) {
+  ModelConfig c = known_shape("stories15m");
+  c.vocab_size = 300;
+  const auto type = [](int64_t) { return DType::q4_0; };
+  const Model a = random_model(c, type, 7), b = random_model(c, type, 7);
+  for (const auto& [name, t] : a.weights) {
+    EXPECT_EQ(0, std::memcmp(t.data(), b.weights.at(name).data(), static_cast<size_t>(t.bytes())))
+        << name;
+  }
+}
+
+TEST(RandomModel, NamesTheShapesThatItKnows) {
+  try {
+    known_shape("gpt-5");
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("llama-3.2-1b"), std::string::npos) << e.what();
+  }
+}
+
+}  // namespace
+}  // namespace bantam

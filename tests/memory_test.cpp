@@ -108,6 +108,15 @@ sample_prompts = ["the cat"]
   ASSERT_TRUE(run.is_object());
   expect_close(run["memory"]["predicted_bytes"], run["memory"]["peak_bytes"]);
 
+  // A ceiling that leaves room for a narrow batch only.
+  std::string prompt;
+  for (int i = 0; i < 60; ++i) prompt += "the cat sat on ";
+  const std::string ceiling = " --memory 21M";
+  const Json held = json_of("run '" + path("out/model.gguf") + "' -p '" + prompt +
+                            "' -n 20 --ignore-eos --json" + ceiling);
+  ASSERT_TRUE(held.is_object());
+  EXPECT_LE(held["memory"]["peak_bytes"], 21 << 20);
+
   const Json bench = json_of("bench '" + path("out/model.gguf") + "' -p 400 -n 100 -r 1 --json");
   ASSERT_TRUE(bench.is_object());
   expect_close(bench["predicted_bytes"], bench["peak_rss_bytes"]);

@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -82,6 +84,25 @@ DType parse_dtype(const std::string& name, std::string_view option) {
   }
   fail(ErrorKind::usage, option,
        "expected one of f32, f16, bf16, q8_0, q4_0, q4_1, q4_k, q5_k, q6_k, got \"{}\"", name);
+}
+
+int64_t parse_bytes(const std::string& text, std::string_view option) {
+  double number = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, number);
+  std::string unit;
+  for (const char* c = rest; c != end; ++c) {
+    if (*c != ' ') unit += static_cast<char>(std::toupper(static_cast<unsigned char>(*c)));
+  }
+  static constexpr std::string_view kUnits = "KMGT";
+  const size_t power = unit.empty() || unit == "B" ? 0 : kUnits.find(unit[0]) + 1;
+  const bool known = unit.size() <= 1 || unit.substr(1) == "B" || unit.substr(1) == "IB";
+  if (error != std::errc{} || !(number > 0) || number > 1e15 || !known ||
+      (power == 0 && !unit.empty() && unit != "B")) {
+    fail(ErrorKind::usage, option, "expected an amount of memory such as 900M or 1.5G, got \"{}\"",
+         text);
+  }
+  return static_cast<int64_t>(number * std::pow(1024.0, static_cast<double>(power)));
 }
 
 DType parse_cache_type(const std::string& name) {

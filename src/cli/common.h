@@ -32,6 +32,8 @@ int global_threads(const CLI::App& command);
 std::vector<int32_t> parse_ids(const std::string& text);
 // Throws ErrorKind::usage with the names that it knows.
 DType parse_dtype(const std::string& name, std::string_view option);
+// "900M", "1.5 GiB", "4096" -> bytes; units are powers of 1024. Throws ErrorKind::usage.
+int64_t parse_bytes(const std::string& text, std::string_view option);
 // --cache-type: f32, f16 or bf16.
 DType parse_cache_type(const std::string& name);
 

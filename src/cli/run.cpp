@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "runtime/memory_fit.h"
 #include "runtime/session.h"
 
 namespace bantam::cli {
@@ -16,7 +17,7 @@ namespace {
 
 struct RunOptions {
   std::vector<std::string> words;
-  std::string prompt, file, ids, cache_type = "f16";
+  std::string prompt, file, ids, memory, cache_type = "f16";
   GenerateOptions generate;
   int64_t context = 0;
   int threads = 0;
@@ -123,6 +124,9 @@ void run(RunOptions o) {
     options.context = std::min(model->config.context_length, prompt + o.generate.max_tokens);
   }
   options.batch = std::clamp<int64_t>(prompt, 1, options.batch);
+  if (!o.memory.empty()) {
+    options = fit_memory(*model, options, parse_bytes(o.memory, "--memory"));
+  }
   options.cache_type = parse_cache_type(o.cache_type);
   const auto engine = std::make_shared<Engine>(model, options);
   Session session(engine);
@@ -182,6 +186,7 @@ void add_run(CLI::App& app) {
   c->add_flag("--echo{1},--no-echo{0}", o->echo, "Print the prompt too; the default on a terminal");
   c->add_option("--context", o->context, "Longest text in tokens; 0: what the model was made for")
       ->check(CLI::NonNegativeNumber);
+  c->add_option("--memory", o->memory, "Most memory that the process may take: 900M, 1.5G");
   c->add_option("--cache-type", o->cache_type, "Of keys and values: f32, f16 or bf16")
       ->capture_default_str();
   c->add_flag("--stats", o->stats, "Print speed and memory afterwards");

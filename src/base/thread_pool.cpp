@@ -85,11 +85,12 @@ struct ThreadPool::Impl {
   static constexpr uint64_t kJoined = kOpen - 1;
   static constexpr uint64_t kNextLoop = uint64_t{1} << 32;
 
-  explicit Impl(int threads) {
+  Impl(int threads, bool oversubscribe) {
     const Cores cores = allowed_cores();
     size = threads > 0 ? threads : cores.physical;
-    may_spin = size <= cores.logical;
-    for (int worker = 1; worker < size; ++worker) {
+    const int team = oversubscribe ? size : std::min(size, cores.logical);
+    may_spin = team <= cores.logical;
+    for (int worker = 1; worker < team; ++worker) {
       workers.emplace_back([this, worker] { serve(worker); });
     }
   }
@@ -194,7 +195,8 @@ struct ThreadPool::Impl {
   std::vector<std::thread> workers;
 };
 
-ThreadPool::ThreadPool(int threads) : impl_(std::make_unique<Impl>(threads)) {}
+ThreadPool::ThreadPool(int threads, bool oversubscribe)
+    : impl_(std::make_unique<Impl>(threads, oversubscribe)) {}
 int ThreadPool::default_size() {
   return allowed_cores().physical;
 }
@@ -208,7 +210,7 @@ int ThreadPool::size() const {
 void ThreadPool::parallel_for(int64_t count, int64_t grain, RangeBody body) {
   if (count <= 0) return;
   grain = std::max<int64_t>(grain, 1);
-  if (impl_->size > 1 && count > grain) {
+  if (!impl_->workers.empty() && count > grain) {
     impl_->run(count, grain, body);
     return;
   }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <stdexcept>
 #include <thread>
@@ -12,7 +13,7 @@ namespace {
 
 TEST(ThreadPool, CoversEveryIndexOnceForAnySizeAndGrain) {
   for (const int threads : {1, 2, 3, 7}) {
-    ThreadPool pool(threads);
+    ThreadPool pool(threads, true);
     EXPECT_EQ(pool.size(), threads);
     for (const int64_t count : {0, 1, 2, 63, 64, 65, 1000}) {
       for (const int64_t grain : {1, 7, 64, 2000}) {
@@ -33,7 +34,7 @@ TEST(ThreadPool, CoversEveryIndexOnceForAnySizeAndGrain) {
 }
 
 TEST(ThreadPool, ManyShortLoopsInARowSeeEachOthersResults) {
-  ThreadPool pool(3);
+  ThreadPool pool(3, true);
   std::vector<int64_t> values(32, 0);
   for (int round = 0; round < 2000; ++round) {
     pool.parallel_for(32, 1, [&](int64_t begin, int64_t, int) {
@@ -46,7 +47,7 @@ TEST(ThreadPool, ManyShortLoopsInARowSeeEachOthersResults) {
 }
 
 TEST(ThreadPool, ExceptionsReachTheCallerAndThePoolLivesOn) {
-  ThreadPool pool(4);
+  ThreadPool pool(4, true);
   for (int round = 0; round < 20; ++round) {
     EXPECT_THROW(pool.parallel_for(100, 1,
                                    [](int64_t begin, int64_t, int) {
@@ -57,6 +58,18 @@ TEST(ThreadPool, ExceptionsReachTheCallerAndThePoolLivesOn) {
     pool.parallel_for(10, 1, [&](int64_t, int64_t, int) { ++calls; });
     EXPECT_EQ(calls, 10);
   }
+}
+
+TEST(ThreadPool, ATeamIsNoLargerThanTheMachineUnlessAskedFor) {
+  constexpr int kAsked = 500;
+  ThreadPool pool(kAsked);
+  EXPECT_EQ(pool.size(), kAsked);
+  std::vector<std::atomic<int>> seen(kAsked);
+  pool.parallel_for(
+      10000, 1, [&](int64_t, int64_t, int worker) { seen[static_cast<size_t>(worker)].store(1); });
+  const auto used = std::count_if(seen.begin(), seen.end(), [](const auto& s) { return s == 1; });
+  EXPECT_LE(used, static_cast<int64_t>(std::thread::hardware_concurrency()));
+  EXPECT_GE(used, 1);
 }
 
 TEST(ThreadPool, DefaultSizeIsAtLeastOne) {

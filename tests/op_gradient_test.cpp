@@ -144,6 +144,15 @@ Value divergence_case(Graph& g, const std::vector<Value>& p) {
   return ops::divergence(g, p[0], teacher, index(g, "targets"), 2, kind);
 }
 
+// Six rows, two for each of three tokens, go to five experts as the ids say.
+ops::ExpertGroups expert_groups(Graph& g) {
+  return ops::group_by_expert(g, ops::reshape(g, index(g, "ids"), {3, 2}), 5);
+}
+
+Value scan_case(Graph& g, const std::vector<Value>& p) {
+  return ops::selective_scan(g, {p[0], p[1], p[2], p[3], p[4]}, index(g, "positions"));
+}
+
 std::vector<Case> cases() {
   using P = const std::vector<Value>&;
   return {
@@ -246,6 +255,34 @@ std::vector<Case> cases() {
        divergence_case<ops::Divergence::jensen_shannon>,
        -2,
        2},
+      {"softplus", {{7}}, [](Graph& g, P p) { return ops::softplus(g, p[0]); }, -3, 3},
+      {"clamp", {{6}}, [](Graph& g, P p) { return ops::clamp(g, p[0], -0.5, 0.4); }},
+      {"slice_columns", {{3, 7}}, [](Graph& g, P p) { return ops::slice_columns(g, p[0], 2, 3); }},
+      {"concat_columns",
+       {{3, 4}, {3, 2}},
+       [](Graph& g, P p) {
+         const Value parts[] = {p[0], p[1], p[0]};
+         return ops::concat_columns(g, parts);
+       }},
+      {"pick",
+       {{6, 5}},
+       [](Graph& g, P p) {
+         return ops::pick(g, p[0], ops::reshape(g, index(g, "ids"), {6, 1}));
+       }},
+      {"expert_linear",
+       {{6, 4}, {5, 3, 4}},
+       [](Graph& g, P p) { return ops::expert_linear(g, p[0], p[1], expert_groups(g).offsets); }},
+      {"expert_linear, as many rows each",
+       {{2, 3, 4}, {2, 5, 4}},
+       [](Graph& g, P p) { return ops::expert_linear(g, p[0], p[1], {}); }},
+      {"combine_experts",
+       {{6, 4}, {3, 2}},
+       [](Graph& g, P p) { return ops::combine_experts(g, p[0], expert_groups(g).slots, p[1]); }},
+      {"causal_conv",
+       {{6, 3}, {3, 3}},
+       [](Graph& g, P p) { return ops::causal_conv(g, p[0], p[1], index(g, "positions")); }},
+      {"selective_scan, Mamba", {{6, 3, 1}, {6, 3}, {3, 4}, {6, 1, 4}, {6, 1, 4}}, scan_case},
+      {"selective_scan, Mamba-2", {{6, 4, 2}, {6, 4}, {4, 1}, {6, 2, 3}, {6, 2, 3}}, scan_case},
   };
 }
 
@@ -256,7 +293,7 @@ TEST(OpGradients, AgreeWithFiniteDifferences) {
 TEST(OpGradients, OfFallbacksAgreeWithFiniteDifferences) {
   for (const Case& c : cases()) {
     if (c.name == "rms_norm" || c.name == "softmax" || c.name == "swiglu" ||
-        c.name.starts_with("attention")) {
+        c.name == "combine_experts" || c.name.starts_with("attention")) {
       check(c, true);
     }
   }

@@ -16,6 +16,9 @@ Value reshape(Graph& g, Value x, const SymShape& shape);     // a view
 Value transpose(Graph& g, Value x, int axis_a, int axis_b);  // copies
 Value cast(Graph& g, Value x, DType dtype);                  // f32 <-> bf16; itself if equal
 
+Value slice_columns(Graph& g, Value x, int64_t first, int64_t count);  // [..., C] -> [..., count]
+Value concat_columns(Graph& g, std::span<const Value> parts);          // side by side
+
 // --- elementwise: b has a's shape, or a's trailing extents (a bias), or one element ----------
 Value add(Graph& g, Value a, Value b);
 Value sub(Graph& g, Value a, Value b);
@@ -28,6 +31,8 @@ Value rsqrt(Graph& g, Value x);
 Value reciprocal(Graph& g, Value x);
 Value silu(Graph& g, Value x);
 Value sigmoid(Graph& g, Value x);
+Value softplus(Graph& g, Value x);                        // ln(1 + e^x)
+Value clamp(Graph& g, Value x, double low, double high);  // f32
 // Zeroes elements with probability p and scales the rest by 1 / (1 - p). The mask is a function of
 // (seed, salt, element index); seed: i32 [1].
 Value dropout(Graph& g, Value x, Value seed, double p, int64_t salt);
@@ -73,6 +78,41 @@ Value attention(Graph& g, Value q, Value k, Value v, Value sequences, Value posi
 Value cache_write(Graph& g, Value cache, Value x, Value sequences, Value positions);
 
 Value embedding(Graph& g, Value table, Value ids, DType out = DType::f32);  // [V, C], [N] -> [N, C]
+
+// --- mixtures of experts -----------------------------------------------------------------------
+// The k largest of each row of scores [N, E], best first, ties to the lower index: i32 [N, k]. With
+// groups, only experts of the `groups_used` groups with the largest sums of their two best scores
+// are chosen from (DeepSeek-V3).
+Value top_k(Graph& g, Value scores, int64_t k, int64_t groups = 1, int64_t groups_used = 1);
+Value pick(Graph& g, Value x, Value indices);  // [N, E], i32 [N, k] -> [N, k]
+// Rows in the order of their experts, from experts i32 [N, k].
+struct ExpertGroups {
+  Value rows;     // i32 [N k]: the row that stands in each slot
+  Value experts;  // i32 [N k]: its expert, ascending
+  Value slots;    // i32 [N, k]: where each choice of each row went
+  Value offsets;  // i32 [E + 1]: the first slot of each expert, then N k
+};
+ExpertGroups group_by_expert(Graph& g, Value experts, int64_t count);
+Value expert_load(Graph& g, Value offsets);  // the share of all slots that each expert got: [E]
+// y = x W[e]^T, the rows of x [M, K] grouped by offsets; w: [E, N, K] in any dtype. Without offsets
+// x is [E, M, K].
+Value expert_linear(Graph& g, Value x, Value w, Value offsets, DType out = DType::f32);
+// sum over j of weights[n, j] x[slots[n, j]]: [N k, C] -> [N, C]
+Value combine_experts(Graph& g, Value x, Value slots, Value weights);
+
+// --- recurrences over the rows of a sequence; position 0 begins one
+// -------------------------------- Causal depthwise convolution: x [N, C], w [C, W]. The step form
+// keeps a state [S, W - 1, C].
+Value causal_conv(Graph& g, Value x, Value w, Value positions);
+Value causal_conv_step(Graph& g, Value x, Value w, Value sequences, Value positions, Value state);
+// Selective state spaces: x [N, H, P], dt [N, H], A [H, 1] or [H, R], B and C [N, G, R] -> [N, H,
+// P]. The step form keeps a state [S, H, P, R].
+struct SelectiveScan {
+  Value x, dt, A, B, C;
+};
+Value selective_scan(Graph& g, const SelectiveScan& s, Value positions);
+Value selective_scan_step(Graph& g, const SelectiveScan& s, Value sequences, Value positions,
+                          Value state);
 
 // --- losses, one f32 value per row; rows whose target is < 0 count nothing
 // ---------------------------

@@ -54,6 +54,16 @@ TEST(Unary, FollowsTheFormulas) {
   }
 }
 
+TEST(Softplus, IsWithinTwoUlp) {
+  for (float x = -80; x < 90; x += 0.0137f) {
+    const double exact = std::log1p(std::exp(static_cast<double>(x)));
+    const double ulp = std::ldexp(1.0, std::ilogb(exact) - 23);
+    EXPECT_NEAR(apply(kSoftplus, x), exact, 2 * ulp) << x;
+  }
+  EXPECT_EQ(apply(kSoftplus, kInf), kInf);
+  EXPECT_TRUE(std::isnan(apply(kSoftplus, kNan)));
+}
+
 TEST(Cast, RoundsHalfToEvenAndKeepsNan) {
   const float x[] = {0x1.01p0f, 0x1.03p0f, 0x1.0101p0f, kNan, kInf, -0.0f};
   uint16_t y[6];

@@ -35,6 +35,9 @@ struct ElementwiseOverLanes {
   struct Silu {
     static F of(F x, F) { return silu<L>(x); }
   };
+  struct Softplus {
+    static F of(F x, F) { return softplus<L>(x); }
+  };
 
   template <class Op, class X>
   static void unary(const void* x_data, void* y_data, int64_t n, float parameter) {
@@ -175,6 +178,7 @@ struct ElementwiseOverLanes {
     set_unary<Reciprocal>(k.unary[kReciprocal]);
     set_unary<Sigmoid>(k.unary[kSigmoid]);
     set_unary<Silu>(k.unary[kSilu]);
+    set_unary<Softplus>(k.unary[kSoftplus]);
     set_binary<Add>(k, kAdd);
     set_binary<Sub>(k, kSub);
     set_binary<Mul>(k, kMul);

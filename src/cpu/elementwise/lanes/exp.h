@@ -33,6 +33,20 @@ inline typename L::F sigmoid(typename L::F x) {
   return L::div(one, L::add(one, exp<L>(L::sub(L::set(0.0f), x))));
 }
 
+// ln(1 + e^x) = max(x, 0) + ln(1 + u), u = e^-|x|, with ln(1 + u) = 2 artanh(s), s = u / (2 + u) <=
+// 1/3: the series up to s^15 is exact to float.
+template <class L>
+inline typename L::F softplus(typename L::F x) {
+  const auto zero = L::set(0.0f);
+  const auto u = exp<L>(L::sub(zero, L::max(L::sub(zero, x), x)));
+  const auto s = L::div(u, L::add(L::set(2.0f), u));
+  const auto z = L::mul(s, s);
+  constexpr float kSeries[] = {1.0f / 13, 1.0f / 11, 1.0f / 9, 1.0f / 7, 1.0f / 5, 1.0f / 3, 1.0f};
+  auto p = L::set(1.0f / 15);
+  for (const float c : kSeries) p = L::fma(p, z, L::set(c));
+  return L::fma(L::add(s, s), p, L::max(zero, x));
+}
+
 // x / (1 + e^-x)
 template <class L>
 inline typename L::F silu(typename L::F x) {

@@ -44,12 +44,12 @@ Value Builder::rms_norm(Value x, std::string_view name, double eps) {
   return ops::rms_norm(g, x, w, eps, options_.compute);
 }
 
-Value Builder::linear(Value x, std::string_view name, int64_t out) {
+Value Builder::linear(Value x, std::string_view name, int64_t out, Bias bias_kind) {
   Value w = weight(fmt::format("{}.weight", name), {out, g.shape(x)[-1]});
   if (options_.compute == DType::bf16) w = ops::cast(g, w, DType::bf16);
   const Value y = ops::linear(g, x, w, options_.compute);
   const std::string bias = fmt::format("{}.bias", name);
-  return has(bias) ? ops::add(g, y, vector(bias, out)) : y;
+  return bias_kind == Bias::always || has(bias) ? ops::add(g, y, vector(bias, out)) : y;
 }
 
 Value Builder::heads(Value x, int64_t count) {

@@ -39,6 +39,12 @@ struct BuildOptions {
   std::optional<Extent> logit_rows;  // compute logits for the rows that the input "rows" names
 };
 
+// "blk.3.attn_q"
+std::string block_name(int64_t block, std::string_view name);
+
+// Whether a projection adds a bias: where the model's weights have one, or in every model.
+enum class Bias { where_present, always };
+
 // What a model file builds with. Inputs of the graph: "ids", "sequences", "positions" (i32 [N]),
 // with logit_rows also "rows" (i32 [M]), with dropout also "seed" (i32 [1]).
 class Builder {
@@ -49,11 +55,14 @@ class Builder {
 
   // Everything until the next call belongs to this transformer block.
   void block(int64_t index);
+  [[nodiscard]] int64_t block() const { return block_; }
+  // The name of one of its weights: "attn_q" -> "blk.3.attn_q".
+  [[nodiscard]] std::string name(std::string_view part) const { return block_name(block_, part); }
 
   Value embed(std::string_view table, int64_t vocabulary, int64_t columns);  // -> [N, C] f32
   Value rms_norm(Value x, std::string_view name, double eps);
-  // x W^T with the weight `name`.weight [out, K], plus `name`.bias [out] if the model has one.
-  Value linear(Value x, std::string_view name, int64_t out);
+  // x W^T with the weight `name`.weight [out, K], plus `name`.bias [out].
+  Value linear(Value x, std::string_view name, int64_t out, Bias bias = Bias::where_present);
   Value heads(Value x, int64_t count);  // [N, H D] -> [N, H, D]
   Value rope(Value x, const ModelConfig& config);
   // Causal attention of this block's queries over all keys so far; -> [N, H D].
@@ -72,8 +81,5 @@ class Builder {
   Value ids_, sequences_, positions_, seed_;
   int64_t block_ = 0, dropouts_ = 0;
 };
-
-// "blk.3.attn_q"
-std::string block_name(int64_t block, std::string_view name);
 
 }  // namespace bantam

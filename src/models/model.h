@@ -15,7 +15,8 @@
 
 namespace bantam {
 
-// Hyper-parameters of a decoder-only transformer, named as GGUF names them.
+// Hyper-parameters of a transformer, named as GGUF names them. Each architecture reads the fields
+// that its `keys` function lists (models/architectures.h); the others keep their neutral defaults.
 struct ModelConfig {
   std::string architecture = "llama";
   int64_t context_length = 0;       // longest context of its training
@@ -24,19 +25,42 @@ struct ModelConfig {
   int64_t feed_forward_length = 0;  // F
   int64_t head_count = 0;           // H
   int64_t head_count_kv = 0;        // K
-  int64_t head_size = 0;            // D
+  int64_t head_size = 0;            // D, of queries and keys
+  int64_t value_size = 0;           // of values; 0: D
   int64_t vocab_size = 0;           // V
-  double rms_norm_eps = 1e-5;
+  // Where blocks differ, one number for each; else empty. The numbers above are then the largest.
+  std::vector<int64_t> feed_forward_lengths = {}, head_counts = {}, head_counts_kv = {};
+
+  double norm_eps = 1e-5;
   double rope_theta = 10000;
   int64_t rope_dims = 0;  // rotated elements of each head
   ops::RopePairs rope_pairs = ops::RopePairs::interleaved;
   bool tied_embeddings = true;  // the output head is the embedding table
 
+  double embedding_scale = 1;
+  double residual_scale = 1;   // of what a block adds
+  double logit_scale = 1;      // what logits are divided by
+  double attention_scale = 0;  // of q k^T; 0: D^(-1/2)
+
+  [[nodiscard]] int64_t heads(int64_t block) const { return at(head_counts, block, head_count); }
+  [[nodiscard]] int64_t heads_kv(int64_t block) const {
+    return at(head_counts_kv, block, head_count_kv);
+  }
+  [[nodiscard]] int64_t feed_forward(int64_t block) const {
+    return at(feed_forward_lengths, block, feed_forward_length);
+  }
+
   bool operator==(const ModelConfig&) const = default;
+
+ private:
+  static int64_t at(const std::vector<int64_t>& each, int64_t block, int64_t all) {
+    return each.empty() ? all : each[static_cast<size_t>(block)];
+  }
 };
 
-// Throws ErrorKind::model unless the numbers make a model: positive, heads that divide, an even
-// number of rotary dimensions within the head. `where` names the file or recipe.
+// Throws ErrorKind::model unless the numbers make a model of their architecture: positive, heads
+// that divide, an even number of rotary dimensions within the head. `where` names the file or
+// recipe.
 void check_config(const ModelConfig& config, std::string_view where);
 
 using Weights = std::map<std::string, Tensor, std::less<>>;

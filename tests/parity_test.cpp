@@ -85,8 +85,10 @@ TEST_P(Architecture, IsWrittenAsItWasRead) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, Architecture,
-                         testing::Values("llama", "llama-bias", "llama-rope3", "granite", "olmo2",
-                                         "qwen2", "qwen3", "smollm3"),
+                         testing::Values("llama", "llama-bias", "llama-rope3", "exaone4", "gemma",
+                                         "gemma2", "gemma3", "gpt2", "gptneox", "gptneox-seq",
+                                         "granite", "olmo2", "phi2", "phi3", "phi3-longrope",
+                                         "qwen2", "qwen3", "smollm3", "stablelm"),
                          [](const auto& param) {
                            std::string name = param.param;
                            std::erase(name, '-');

@@ -4,7 +4,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "graph/graph.h"
 #include "graph/ops.h"
@@ -46,40 +45,54 @@ std::string block_name(int64_t block, std::string_view name);
 enum class Bias { where_present, always };
 
 // What a model file builds with. Inputs of the graph: "ids", "sequences", "positions" (i32 [N]),
-// with logit_rows also "rows" (i32 [M]), with dropout also "seed" (i32 [1]).
+// with logit_rows also "rows" (i32 [M]), with dropout also "seed" (i32 [1]), where
+// attention over a cache is not causal also "ends" (i32 [N]): the last position of each row's text.
 class Builder {
  public:
   Builder(Graph& graph, BuildOptions options);
 
   Graph& g;
 
-  // Everything until the next call belongs to this transformer block.
-  void block(int64_t index);
+  // Everything until the next call belongs to this transformer block. Where weights serve several
+  // times in a row, `use` tells the times apart.
+  void block(int64_t index, int64_t use = 0);
   [[nodiscard]] int64_t block() const { return block_; }
   // The name of one of its weights: "attn_q" -> "blk.3.attn_q".
   [[nodiscard]] std::string name(std::string_view part) const { return block_name(block_, part); }
 
+  // Whether the model has an optional weight.
+  [[nodiscard]] bool has(std::string_view name) const;
+  // A weight that is computed with in f32: norms, biases, sinks.
+  Value parameter(std::string_view name, const SymShape& shape);
+
   Value embed(std::string_view table, int64_t vocabulary, int64_t columns);  // -> [N, C] f32
+  // A learned vector for every position.
+  Value embed_positions(std::string_view table, int64_t positions, int64_t columns);
   Value rms_norm(Value x, std::string_view name, double eps);
+  Value layer_norm(Value x, std::string_view name, double eps);
   // x W^T with the weight `name`.weight [out, K], plus `name`.bias [out].
   Value linear(Value x, std::string_view name, int64_t out, Bias bias = Bias::where_present);
   Value heads(Value x, int64_t count);  // [N, H D] -> [N, H, D]
-  Value rope(Value x, const ModelConfig& config);
-  // Causal attention of this block's queries over all keys so far; -> [N, H D].
-  Value attention(Value q, Value k, Value v, double scale);
+  // As the configuration and the model's frequency factors say.
+  ops::RopeOptions rope_options(const ModelConfig& config);
+  Value rope(Value x, const ops::RopeOptions& options);
+  // Attention of this block's queries over all keys so far; -> [N, H E].
+  Value attention(Value q, Value k, Value v, const ops::AttentionOptions& options);
   Value dropout(Value x);
+  // The rows of which the caller wants a result: [M, C].
+  Value wanted_rows(Value x);
   // Logits of the wanted rows: [M, V]. Name of the weight without ".weight".
   Value head(Value x, std::string_view name, int64_t vocabulary);
 
  private:
   Value weight(std::string_view name, const SymShape& shape);
-  Value vector(std::string_view name, Extent size);
-  [[nodiscard]] bool has(std::string_view name) const;
-  std::pair<Value, Value> keys_values(Value k, Value v);
+  [[nodiscard]] int64_t context() const;
+  // Fresh keys or values [N, K, D], or the cache after they were written to it, as [S, C, K, D].
+  Value cells(Value x, std::string_view which);
 
   BuildOptions options_;
   Value ids_, sequences_, positions_, seed_;
-  int64_t block_ = 0, dropouts_ = 0;
+  int64_t block_ = 0, use_ = 0, dropouts_ = 0;
 };
 
 }  // namespace bantam

@@ -146,6 +146,8 @@ ModelConfig read_config(const GgufFile& file, std::string_view where) {
   c.rope_pairs = pairs.empty()            ? architecture.rope_pairs
                  : pairs == "interleaved" ? ops::RopePairs::interleaved
                                           : ops::RopePairs::halves;
+  if (const GgufTensor* types = file.find_tensor("token_types.weight"); types != nullptr)
+    c.token_types = types->shape[0];
   c.tied_embeddings = file.find_tensor("output.weight") == nullptr;
   return c;
 }
@@ -156,6 +158,8 @@ void write_config(const ModelConfig& config, GgufWriter& out) {
   GgufConfigWriter writer(out, c.architecture + ".");
   architecture.keys(writer, c);
   writer.count("vocab_size", c.vocab_size);
+  if (c.token_types > 0)
+    out.set("tokenizer.ggml.token_type_count", static_cast<uint32_t>(c.token_types));
   if (c.rope_pairs != architecture.rope_pairs) {
     const bool interleaved = c.rope_pairs == ops::RopePairs::interleaved;
     out.set("bantam.rope_pairs", std::string(interleaved ? "interleaved" : "halves"));

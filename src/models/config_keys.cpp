@@ -100,6 +100,26 @@ void rope_keys(ConfigKeys& k, ModelConfig& c) {
   k.expect(c.rope_dims % 2 == 0 && c.rope_dims <= c.head_size, "rope.dimension_count",
            fmt::format("an even number up to the head size {}", c.head_size), c.rope_dims);
   k.positive("rope.freq_base", c.rope_theta, 10000);
+
+  RopeScaling& s = c.rope_scaling;
+  int kind = s.kind;
+  k.choice("rope.scaling.type", kind, {"none", "linear", "yarn", "longrope"}, RopeScaling::linear);
+  s.kind = static_cast<RopeScaling::Kind>(kind);
+  double old_spelling = 1;
+  k.number("rope.scale_linear", old_spelling, 1);
+  k.number("rope.scaling.factor", s.factor, old_spelling);
+  if (s.factor == 0) s.factor = 1;  // as files say "none", too
+  k.expect(s.factor > 0, "rope.scaling.factor", "a positive number",
+           static_cast<int64_t>(s.factor));
+  k.size("rope.scaling.original_context_length", s.original_context);
+  k.number("rope.scaling.attn_factor", s.attention_factor, 1);
+  k.number("rope.scaling.yarn_beta_fast", s.beta_fast, 32);
+  k.number("rope.scaling.yarn_beta_slow", s.beta_slow, 1);
+}
+
+void window_keys(ConfigKeys& k, ModelConfig& c, int64_t window, int64_t period) {
+  k.size("attention.sliding_window", c.window, window);
+  k.size("attention.sliding_window_pattern", c.window_period, period);
 }
 
 void rms_norm_keys(ConfigKeys& k, ModelConfig& c) {

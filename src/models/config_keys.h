@@ -71,6 +71,8 @@ void size_keys(ConfigKeys& k, ModelConfig& c);
 void head_keys(ConfigKeys& k, ModelConfig& c);
 // rope.dimension_count, freq_base and rope.scaling.*.
 void rope_keys(ConfigKeys& k, ModelConfig& c);
+// attention.sliding_window and its pattern: by default every `period`-th block sees all.
+void window_keys(ConfigKeys& k, ModelConfig& c, int64_t window, int64_t period);
 void rms_norm_keys(ConfigKeys& k, ModelConfig& c);    // attention.layer_norm_rms_epsilon
 void layer_norm_keys(ConfigKeys& k, ModelConfig& c);  // attention.layer_norm_epsilon
 // All of them, with RMS normalisation: what Llama and most of its successors have.

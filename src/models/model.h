@@ -9,11 +9,25 @@
 #include <vector>
 
 #include "formats/gguf.h"
-#include "graph/ops.h"
+#include "graph/rope_pairs.h"
 #include "tensor/tensor.h"
 #include "text/tokenizer.h"
 
 namespace bantam {
+
+// How rotary positions reach beyond the context that a model was first trained for.
+struct RopeScaling {
+  enum Kind { none, linear, yarn, longrope };
+  Kind kind = linear;
+  double factor = 1;                     // of the context
+  int64_t original_context = 0;          // 0: the model's
+  double attention_factor = 1;           // of the rotated elements
+  double beta_fast = 32, beta_slow = 1;  // YaRN
+  bool operator==(const RopeScaling&) const = default;
+};
+
+// How the vectors of a text's tokens become one, numbered as GGUF numbers it.
+enum class Pooling { none, mean, first, last };
 
 // Hyper-parameters of a transformer, named as GGUF names them. Each architecture reads the fields
 // that its `keys` function lists (models/architectures.h); the others keep their neutral defaults.
@@ -33,18 +47,32 @@ struct ModelConfig {
 
   double norm_eps = 1e-5;
   double rope_theta = 10000;
-  int64_t rope_dims = 0;  // rotated elements of each head
+  double rope_theta_windowed = 10000;  // of blocks with a window
+  int64_t rope_dims = 0;               // rotated elements of each head
   ops::RopePairs rope_pairs = ops::RopePairs::interleaved;
+  RopeScaling rope_scaling = {};
   bool tied_embeddings = true;  // the output head is the embedding table
 
   double embedding_scale = 1;
-  double residual_scale = 1;   // of what a block adds
-  double logit_scale = 1;      // what logits are divided by
-  double attention_scale = 0;  // of q k^T; 0: D^(-1/2)
+  double residual_scale = 1;                        // of what a block adds
+  double logit_scale = 1;                           // what logits are divided by
+  double attention_scale = 0;                       // of q k^T; 0: D^(-1/2)
+  double attention_softcap = 0, logit_softcap = 0;  // 0: none
+  int64_t window = 0;              // cells that a windowed block sees; 0: no block is
+  int64_t window_period = 0;       // every so manieth block sees all; 0: none does
+  bool parallel_residual = false;  // attention and feed-forward read the same
+  // Encoders: every token sees the whole text, and what comes out is a vector for each.
+  bool causal = true;
+  Pooling pooling = Pooling::none;
+  int64_t token_types = 0;    // kinds of text that a token may belong to; 0: not told apart
+  int64_t block_repeats = 1;  // times that each block's weights are used in a row
 
   [[nodiscard]] int64_t heads(int64_t block) const { return at(head_counts, block, head_count); }
   [[nodiscard]] int64_t heads_kv(int64_t block) const {
     return at(head_counts_kv, block, head_count_kv);
+  }
+  [[nodiscard]] bool windowed(int64_t block) const {
+    return window > 0 && (window_period == 0 || block % window_period < window_period - 1);
   }
   [[nodiscard]] int64_t feed_forward(int64_t block) const {
     return at(feed_forward_lengths, block, feed_forward_length);

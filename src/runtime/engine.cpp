@@ -70,13 +70,16 @@ Engine::Engine(std::shared_ptr<const Model> model, EngineOptions options)
   ids_ = index_tensor(options_.batch);
   sequences_ = index_tensor(options_.batch);
   positions_ = index_tensor(options_.batch);
+  ends_ = index_tensor(options_.batch);
   rows_ = index_tensor(most_logits(options_));
   executor_ = std::make_unique<Executor>(plan_, pool_);
   executor_->bind("ids", ids_.view());
   executor_->bind("sequences", sequences_.view());
   executor_->bind("positions", positions_.view());
   executor_->bind("rows", rows_.view());
+  if (executor_->has_leaf("ends")) executor_->bind("ends", ends_.view());
   const Graph& g = plan_->graph();
+  result_size_ = g.shape(g.find_output("logits"))[-1].factor;
   for (int32_t i = 0; i < g.size(); ++i) {
     const Node& n = g.node(i);
     if (n.op->name == "weight")
@@ -112,10 +115,22 @@ void Engine::check(std::span<const Row> rows, std::span<const float> logits) con
     wanted += r.logits ? 1 : 0;
   }
   if (wanted > most_logits(options_) ||
-      static_cast<int64_t>(logits.size()) < wanted * vocab_size()) {
+      static_cast<int64_t>(logits.size()) < wanted * result_size()) {
     fail(ErrorKind::usage, "engine", "expected room for the logits of {} rows (at most {}), got {}",
-         wanted, most_logits(options_), logits.size() / static_cast<size_t>(vocab_size()));
+         wanted, most_logits(options_), logits.size() / static_cast<size_t>(result_size()));
   }
+}
+
+// The last position of each row's sequence in this run.
+void Engine::fill_ends(std::span<const Row> rows) {
+  if (model_->config.causal) return;
+  std::vector<int32_t> last(static_cast<size_t>(options_.sequences), 0);
+  for (const Row& r : rows) {
+    int32_t& end = last[static_cast<size_t>(r.sequence)];
+    end = std::max(end, r.position);
+  }
+  for (size_t i = 0; i < rows.size(); ++i)
+    ends_.as<int32_t>()[i] = last[static_cast<size_t>(rows[i].sequence)];
 }
 
 void Engine::run(std::span<const Row> rows, std::span<float> logits) {
@@ -128,6 +143,7 @@ void Engine::run(std::span<const Row> rows, std::span<float> logits) {
     positions_.as<int32_t>()[i] = rows[i].position;
     if (rows[i].logits) rows_.as<int32_t>()[wanted++] = static_cast<int32_t>(i);
   }
+  fill_ends(rows);
   // The plan has at least one row of logits; where none is wanted the first row's are not copied.
   if (wanted == 0) rows_.as<int32_t>()[0] = 0;
   executor_->set_extent("tokens", static_cast<int64_t>(rows.size()));
@@ -135,7 +151,7 @@ void Engine::run(std::span<const Row> rows, std::span<float> logits) {
   executor_->run();
   if (wanted > 0) {
     std::memcpy(logits.data(), executor_->output("logits").data,
-                static_cast<size_t>(wanted * vocab_size()) * sizeof(float));
+                static_cast<size_t>(wanted * result_size()) * sizeof(float));
   }
 }
 

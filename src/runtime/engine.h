@@ -49,7 +49,8 @@ class Engine {
     bool logits = false;
   };
   // Runs up to `batch` rows and copies the wanted rows' logits, in order, to `logits` [wanted, V].
-  // What a row gives does not depend on the rows that it is run with.
+  // What a row gives does not depend on the rows that it is run with; but a row of an encoder sees
+  // all rows of its sequence, which must come in one run.
   // Throws ErrorKind::usage for ids outside the vocabulary or positions outside the context.
   void run(std::span<const Row> rows, std::span<float> logits);
 
@@ -58,6 +59,8 @@ class Engine {
   [[nodiscard]] const EngineOptions& options() const { return options_; }
   [[nodiscard]] int64_t context() const { return options_.context; }
   [[nodiscard]] int64_t vocab_size() const { return model_->config.vocab_size; }
+  // Columns of a row's result: the vocabulary, or the width of an encoder.
+  [[nodiscard]] int64_t result_size() const { return result_size_; }
   [[nodiscard]] int threads() const { return pool_.size(); }
   [[nodiscard]] const Plan& plan() const { return *plan_; }
   [[nodiscard]] const MemoryPlan& memory() const { return memory_; }
@@ -66,6 +69,7 @@ class Engine {
 
  private:
   void check(std::span<const Row> rows, std::span<const float> logits) const;
+  void fill_ends(std::span<const Row> rows);
 
   std::shared_ptr<const Model> model_;
   EngineOptions options_;
@@ -73,7 +77,8 @@ class Engine {
   std::shared_ptr<const Plan> plan_;
   MemoryPlan memory_;
   std::vector<Tensor> caches_;
-  Tensor ids_, sequences_, positions_, rows_;
+  Tensor ids_, sequences_, positions_, rows_, ends_;
+  int64_t result_size_ = 0;
   std::unique_ptr<Executor> executor_;
   std::mutex mutex_;
 };

@@ -77,6 +77,11 @@ Session::Session(std::shared_ptr<Engine> engine, int32_t sequence)
     : engine_(std::move(engine)),
       sequence_(sequence),
       logits_(static_cast<size_t>(engine_->vocab_size())) {
+  if (!engine_->model().config.causal) {
+    fail(ErrorKind::model, engine_->model().name,
+         "expected a model that continues text, got the encoder \"{}\" (see bantam embed)",
+         engine_->model().config.architecture);
+  }
   if (sequence < 0 || sequence >= engine_->options().sequences) {
     fail(ErrorKind::usage, "session", "sequence: expected 0 to {}, got {}",
          engine_->options().sequences - 1, sequence);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <set>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -33,9 +34,13 @@ int64_t bytes_of(const Weights& weights) {
 
 // The teacher's weights in the types that the graph computes with.
 Weights teacher_weights(const Model& teacher, DType compute) {
+  std::set<std::string> exact;
+  const auto has = [&](std::string_view name) { return teacher.weights.contains(name); };
+  for (const WeightShape& shape : required_weights(teacher.config, has))
+    if (shape.f32_only) exact.insert(shape.name);
   Weights w;
   for (const auto& [name, t] : teacher.weights) {
-    const DType type = teacher_type(t, compute);
+    const DType type = exact.contains(name) ? DType::f32 : teacher_type(t, compute);
     w[name] = t.dtype() == type ? t : t.to(type);
   }
   return w;

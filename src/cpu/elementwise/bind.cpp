@@ -106,6 +106,32 @@ std::optional<BoundKernel> bind_clamp(const BindRequest& r) {
   return BoundKernel{run, 0};
 }
 
+// dy where y > 0, else 0; bits are copied, so f32 and bf16 differ in size alone.
+template <typename Bits>
+void relu_grad(const StepContext& c, Bits zero_or_negative_above) {
+  const auto *y = c.inputs[0].as<Bits>(), *dy = c.inputs[1].as<Bits>();
+  auto* dx = c.outputs[0].as<Bits>();
+  for_elements(c, [&](int64_t i, int64_t n) {
+    for (int64_t j = i; j < i + n; ++j) {
+      const bool positive = y[j] != 0 && y[j] < zero_or_negative_above;
+      dx[j] = positive ? dy[j] : Bits{0};
+    }
+  });
+}
+
+void run_relu_grad(const StepContext& c) {
+  if (c.inputs[0].dtype == DType::f32) {
+    relu_grad<uint32_t>(c, 0x80000000u);
+  } else {
+    relu_grad<uint16_t>(c, 0x8000);
+  }
+}
+
+std::optional<BoundKernel> bind_relu_grad(const BindRequest& r) {
+  if (!is_float(r.in(0)) || r.in(1) != r.in(0) || r.out(0) != r.in(0)) return {};
+  return BoundKernel{run_relu_grad, 0};
+}
+
 // --- two inputs ----------------------------------------------------------------------------------
 
 template <Binary op>
@@ -199,6 +225,12 @@ constexpr OpBinding kBindings[] = {
     {"sigmoid", bind_unary<kSigmoid>},
     {"silu", bind_unary<kSilu>},
     {"softplus", bind_unary<kSoftplus>},
+    {"tanh", bind_unary<kTanh>},
+    {"erf", bind_unary<kErf>},
+    {"gelu", bind_unary<kGelu>},
+    {"gelu_erf", bind_unary<kGeluErf>},
+    {"relu", bind_unary<kRelu>},
+    {"relu_grad", bind_relu_grad},
     {"log", bind_log},
     {"clamp", bind_clamp<run_clamp>},
     {"clamp_grad", bind_clamp<run_clamp_grad>},

@@ -18,6 +18,11 @@ enum Unary {
   kSigmoid,     // 1 / (1 + e^-x)
   kSilu,        // x / (1 + e^-x)
   kSoftplus,    // ln(1 + e^x), within 2 ulp
+  kTanh,        // these four to an absolute 2e-7, see lanes/exp.h
+  kErf,
+  kGelu,     // x / (1 + e^-2u), u = sqrt(2 / pi) (x + 0.044715 x^3)
+  kGeluErf,  // x (1 + erf(x / sqrt 2)) / 2
+  kRelu,     // max(x, 0)
   kUnaryCount
 };
 enum Binary { kAdd, kSub, kMul, kBinaryCount };

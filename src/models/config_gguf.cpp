@@ -44,6 +44,9 @@ class GgufConfigReader : public ConfigKeys {
 
 class GgufConfigWriter : public ConfigKeys {
  public:
+  // What other runtimes take for granted where a key is absent.
+  static bool is_neutral(double value) { return value == 0 || value == 1; }
+
   GgufConfigWriter(GgufWriter& out, std::string prefix)
       : ConfigKeys("model"), out_(out), prefix_(std::move(prefix)) {}
 
@@ -52,16 +55,16 @@ class GgufConfigWriter : public ConfigKeys {
 
   void integer(std::string_view key, int64_t& value, std::optional<int64_t> otherwise,
                Write write) override {
-    if (write == Write::unless_default && value == otherwise) return;
+    if (write == Write::unless_default && value == otherwise && is_neutral(static_cast<double>(value))) return;
     out_.set(full(key), static_cast<uint32_t>(value));
   }
   void real(std::string_view key, double& value, std::optional<double> otherwise,
             Write write) override {
-    if (write == Write::unless_default && value == otherwise) return;
+    if (write == Write::unless_default && value == otherwise && is_neutral(value)) return;
     out_.set(full(key), static_cast<float>(value));
   }
   void boolean(std::string_view key, bool& value, bool otherwise) override {
-    if (value != otherwise) out_.set(full(key), value);
+    if (value || otherwise) out_.set(full(key), value);
   }
   void text(std::string_view key, std::string& value, std::string_view otherwise) override {
     if (value != otherwise) out_.set(full(key), value);

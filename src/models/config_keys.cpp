@@ -113,13 +113,14 @@ void rope_keys(ConfigKeys& k, ModelConfig& c) {
            static_cast<int64_t>(s.factor));
   k.size("rope.scaling.original_context_length", s.original_context);
   k.number("rope.scaling.attn_factor", s.attention_factor, 1);
+  if (s.kind != RopeScaling::yarn) return;
   k.number("rope.scaling.yarn_beta_fast", s.beta_fast, 32);
   k.number("rope.scaling.yarn_beta_slow", s.beta_slow, 1);
 }
 
 void window_keys(ConfigKeys& k, ModelConfig& c, int64_t window, int64_t period) {
   k.size("attention.sliding_window", c.window, window);
-  k.size("attention.sliding_window_pattern", c.window_period, period);
+  if (c.window > 0) k.size("attention.sliding_window_pattern", c.window_period, period);
 }
 
 void rms_norm_keys(ConfigKeys& k, ModelConfig& c) {

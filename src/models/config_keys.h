@@ -30,7 +30,7 @@ class ConfigKeys {
   void count(std::string_view key, int64_t& value, std::optional<int64_t> otherwise = {});
   // Positive reals (epsilons, frequencies).
   void positive(std::string_view key, double& value, std::optional<double> otherwise = {});
-  // The following are left out of files where they have their default.
+  // The following are left out of files where they have a default of 0, 1 or false.
   void size(std::string_view key, int64_t& value, int64_t otherwise = 0);  // 0 to 2^31
   void number(std::string_view key, double& value, double otherwise);      // finite
   void flag(std::string_view key, bool& value, bool otherwise);

@@ -55,7 +55,9 @@ class GgufConfigWriter : public ConfigKeys {
 
   void integer(std::string_view key, int64_t& value, std::optional<int64_t> otherwise,
                Write write) override {
-    if (write == Write::unless_default && value == otherwise && is_neutral(static_cast<double>(value))) return;
+    if (write == Write::unless_default && value == otherwise &&
+        is_neutral(static_cast<double>(value)))
+      return;
     out_.set(full(key), static_cast<uint32_t>(value));
   }
   void real(std::string_view key, double& value, std::optional<double> otherwise,

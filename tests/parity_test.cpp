@@ -95,6 +95,21 @@ INSTANTIATE_TEST_SUITE_P(Fixtures, Architecture,
                            return name;
                          });
 
+INSTANTIATE_TEST_SUITE_P(Experts, Architecture,
+                         testing::Values("mixtral", "olmoe", "qwen2moe", "qwen3moe"),
+                         [](const auto& param) {
+                           std::string name = param.param;
+                           std::erase(name, '-');
+                           return name;
+                         });
+INSTANTIATE_TEST_SUITE_P(StateSpaces, Architecture,
+                         testing::Values("mamba", "mamba2", "mamba2-g2", "jamba", "granitehybrid"),
+                         [](const auto& param) {
+                           std::string name = param.param;
+                           std::erase(name, '-');
+                           return name;
+                         });
+
 class WeightType : public testing::TestWithParam<const char*> {};
 
 TEST_P(WeightType, DequantisesToTheReferenceLogits) {

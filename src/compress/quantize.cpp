@@ -1,7 +1,5 @@
 #include "compress/quantize.h"
 
-#include <set>
-
 #include "base/error.h"
 #include "base/thread_pool.h"
 #include "models/architectures.h"
@@ -39,15 +37,6 @@ Tensor convert(const Tensor& source, DType dtype, ThreadPool& pool) {
   return out;
 }
 
-// Those that are computed with in f32 whatever they are stored in.
-std::set<std::string> exact_weights(const Model& model) {
-  const auto has = [&](std::string_view name) { return model.weights.contains(name); };
-  std::set<std::string> names;
-  for (const WeightShape& w : required_weights(model.config, has))
-    if (w.f32_only) names.insert(w.name);
-  return names;
-}
-
 }  // namespace
 
 DType type_for_row(DType wanted, int64_t n) {
@@ -62,12 +51,13 @@ QuantizeResult quantize(const Model& model, const QuantizeOptions& options) {
   check_type(options.type);
   check_type(head_type);
   const std::string head = model.config.tied_embeddings ? "token_embd.weight" : "output.weight";
-  const std::set<std::string> exact = exact_weights(model);
+  const auto exact = f32_weights(model);
   ThreadPool pool(options.threads);
   QuantizeResult result{model, {}};
   for (auto& [name, tensor] : result.model.weights) {
-    if (tensor.shape().rank() != 2 || !holds_weights(tensor.dtype())) continue;
-    if (exact.contains(name)) continue;
+    // Routers are small, and an error of theirs sends a token elsewhere.
+    const bool kept = exact.contains(name) || name.find("ffn_gate_inp") != std::string::npos;
+    if (kept || tensor.shape().rank() < 2 || !holds_weights(tensor.dtype())) continue;
     const DType wanted = name == head ? head_type : options.type;
     const DType used = type_for_row(wanted, tensor.shape()[-1]);
     if (used != wanted) result.fallbacks.push_back({name, wanted, used});

@@ -52,4 +52,13 @@ std::vector<WeightShape> required_weights(const ModelConfig& config,
   return weights;
 }
 
+std::set<std::string, std::less<>> f32_weights(const Model& model) {
+  const auto has = [&](std::string_view name) { return model.weights.contains(name); };
+  std::set<std::string, std::less<>> names;
+  for (WeightShape& w : required_weights(model.config, has)) {
+    if (w.f32_only) names.insert(std::move(w.name));
+  }
+  return names;
+}
+
 }  // namespace bantam

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <set>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "models/builder.h"
@@ -35,5 +37,7 @@ struct WeightShape {
 // among them where `has_weight` says so.
 std::vector<WeightShape> required_weights(
     const ModelConfig& config, const std::function<bool(std::string_view)>& has_weight = {});
+// The names of a model's weights that are computed with in f32: files keep them in it.
+std::set<std::string, std::less<>> f32_weights(const Model& model);
 
 }  // namespace bantam

@@ -34,6 +34,10 @@ Value Builder::parameter(std::string_view name, const SymShape& shape) {
   return g.weight(options_.prefix + std::string(name), {DType::f32, shape});
 }
 
+bool Builder::biased(std::string_view name, Bias bias) const {
+  return bias == Bias::always || (bias == Bias::where_present && has(name));
+}
+
 bool Builder::has(std::string_view name) const {
   return options_.has_weight && options_.has_weight(name);
 }
@@ -54,7 +58,9 @@ Value Builder::embed_positions(std::string_view table, int64_t positions, int64_
 }
 
 Value Builder::rms_norm(Value x, std::string_view name, double eps) {
-  const Value w = parameter(fmt::format("{}.weight", name), {g.shape(x)[-1]});
+  // Falcon-H1's published files leave ".weight" out.
+  const std::string whole = has(name) ? std::string(name) : fmt::format("{}.weight", name);
+  const Value w = parameter(whole, {g.shape(x)[-1]});
   return ops::rms_norm(g, x, w, eps, options_.compute);
 }
 
@@ -67,9 +73,9 @@ Value Builder::layer_norm(Value x, std::string_view name, double eps) {
 Value Builder::linear(Value x, std::string_view name, int64_t out, Bias bias_kind) {
   Value w = weight(fmt::format("{}.weight", name), {out, g.shape(x)[-1]});
   if (options_.compute == DType::bf16) w = ops::cast(g, w, DType::bf16);
-  const Value y = ops::linear(g, x, w, options_.compute);
+  const Value y = ops::linear(g, ops::cast(g, x, options_.compute), w, options_.compute);
   const std::string bias = fmt::format("{}.bias", name);
-  return bias_kind == Bias::always || has(bias) ? ops::add(g, y, parameter(bias, {out})) : y;
+  return biased(bias, bias_kind) ? ops::add(g, y, parameter(bias, {out})) : y;
 }
 
 Value Builder::heads(Value x, int64_t count) {

@@ -42,7 +42,7 @@ struct BuildOptions {
 std::string block_name(int64_t block, std::string_view name);
 
 // Whether a projection adds a bias: where the model's weights have one, or in every model.
-enum class Bias { where_present, always };
+enum class Bias { where_present, always, never };
 
 // What a model file builds with. Inputs of the graph: "ids", "sequences", "positions" (i32 [N]),
 // with logit_rows also "rows" (i32 [M]), with dropout also "seed" (i32 [1]), where
@@ -84,14 +84,34 @@ class Builder {
   // Logits of the wanted rows: [M, V]. Name of the weight without ".weight".
   Value head(Value x, std::string_view name, int64_t vocabulary);
 
+  // Experts and states: builder_blocks.cpp.
+  // Undefined if the model has none.
+  Value optional_parameter(std::string_view name, const SymShape& shape);
+  // Rows grouped by expert, each with its expert's matrix: `name`.weight [E, out, K], bias [E,
+  // out].
+  Value expert_linear(Value x, std::string_view name, int64_t out, int64_t experts,
+                      const ops::ExpertGroups& groups, Bias bias);
+  // x [H, N, K] with a matrix for each head: `name`.weight [H, out, K].
+  Value head_linear(Value x, std::string_view name, int64_t out);
+  // Switch's loss (Fedus et al. 2021), least if tokens are spread evenly over experts: collected
+  // from all blocks while training, undefined if there are none.
+  void balance_experts(Value router_logits, Value offsets);
+  [[nodiscard]] Value expert_balance_loss() const { return balance_; }
+  // Causal convolution over the tokens of a sequence: `name`.weight [C, taps], `name`.bias [C].
+  // f32.
+  Value causal_conv(Value x, std::string_view name, int64_t taps, Bias bias);
+  Value selective_scan(const ops::SelectiveScan& scan);  // f32
+
  private:
   Value weight(std::string_view name, const SymShape& shape);
+  [[nodiscard]] bool biased(std::string_view name, Bias bias) const;
+  Value state(std::string_view name, const SymShape& shape_of_one);
   [[nodiscard]] int64_t context() const;
   // Fresh keys or values [N, K, D], or the cache after they were written to it, as [S, C, K, D].
   Value cells(Value x, std::string_view which);
 
   BuildOptions options_;
-  Value ids_, sequences_, positions_, seed_;
+  Value ids_, sequences_, positions_, seed_, balance_;
   int64_t block_ = 0, use_ = 0, dropouts_ = 0;
 };
 

@@ -49,6 +49,15 @@ std::vector<WeightShape> weights_of(const Model& model) {
                           [&](std::string_view name) { return model.weights.contains(name); });
 }
 
+// Files differ in whether they store a leading extent of 1.
+Shape without_ones(const Shape& shape) {
+  int first = 0;
+  while (first + 1 < shape.rank() && shape[first] == 1) ++first;
+  std::vector<int64_t> kept;
+  for (int i = first; i < shape.rank(); ++i) kept.push_back(shape[i]);
+  return Shape(std::span<const int64_t>(kept));
+}
+
 // Checks the weights that the architecture reads; those that are computed with in f32 (norms,
 // biases) become it, whatever they are stored in.
 void fit_weights(Model& model, std::string_view where) {
@@ -59,6 +68,9 @@ void fit_weights(Model& model, std::string_view where) {
            w.shape.str());
     }
     Tensor& t = found->second;
+    if (!(t.shape() == w.shape) && without_ones(t.shape()) == without_ones(w.shape)) {
+      t = t.reshaped(w.shape);
+    }
     if (!(t.shape() == w.shape)) {
       fail(ErrorKind::model, where, "tensor \"{}\": expected the shape {}, got {}", w.name,
            w.shape.str(), t.shape().str());

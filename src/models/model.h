@@ -29,6 +29,43 @@ struct RopeScaling {
 // How the vectors of a text's tokens become one, numbered as GGUF numbers it.
 enum class Pooling { none, mean, first, last };
 
+// A mixture of experts; count 0: the model has none.
+struct Experts {
+  int64_t count = 0;
+  int64_t used = 0;                        // by each token
+  int64_t feed_forward_length = 0;         // of one expert
+  int64_t shared = 0;                      // experts that every token uses
+  int64_t shared_feed_forward_length = 0;  // of all of them together, where files say that
+  int64_t leading_dense_blocks = 0;
+  int64_t groups = 1, groups_used = 1;  // experts are chosen from the best groups
+  double weights_scale = 1;
+  bool renormalise = false;   // the weights of the chosen experts sum to 1
+  bool sigmoid_gate = false;  // instead of a softmax
+
+  bool operator==(const Experts&) const = default;
+};
+
+// A selective state space.
+struct StateSpace {
+  int64_t conv_kernel = 0;
+  int64_t inner_size = 0;
+  int64_t state_size = 0;
+  int64_t time_step_rank = 0;  // of Mamba-2: heads
+  int64_t group_count = 1;
+  bool norm_scan = false;  // the step size, B and C are normalised
+
+  bool operator==(const StateSpace&) const = default;
+};
+
+// Attention through a latent space (DeepSeek-V2).
+struct LatentAttention {
+  int64_t query_rank = 0;  // 0: queries are projected directly
+  int64_t rank = 0;        // of keys and values
+  int64_t key_size = 0, value_size = 0;
+
+  bool operator==(const LatentAttention&) const = default;
+};
+
 // Hyper-parameters of a transformer, named as GGUF names them. Each architecture reads the fields
 // that its `keys` function lists (models/architectures.h); the others keep their neutral defaults.
 struct ModelConfig {
@@ -66,6 +103,12 @@ struct ModelConfig {
   Pooling pooling = Pooling::none;
   int64_t token_types = 0;    // kinds of text that a token may belong to; 0: not told apart
   int64_t block_repeats = 1;  // times that each block's weights are used in a row
+
+  Experts experts;
+  StateSpace ssm = {};
+  LatentAttention latent = {};
+  int64_t short_conv = 0;  // taps of LFM2's convolutions
+  bool uses_rope = true;
 
   [[nodiscard]] int64_t heads(int64_t block) const { return at(head_counts, block, head_count); }
   [[nodiscard]] int64_t heads_kv(int64_t block) const {

@@ -120,6 +120,7 @@ void read_train(TomlReader r, Recipe& recipe) {
   t.eps = r.real("eps", 1e-8, 1e-16, 1);
   t.weight_decay = r.real("weight_decay", 0.1, 0, 10);
   t.clip = r.real("clip", 1, 0, 1e9);
+  t.expert_balance = r.real("expert_balance", 0.01, 0, 100);
   t.seed = static_cast<uint64_t>(r.integer("seed", 1, 0));
   t.threads = static_cast<int>(r.integer("threads", 0, 0, 1024));
 

@@ -1,11 +1,12 @@
 #include "models/architectures.h"
 #include "models/blocks.h"
+#include "models/experts.h"
 
 // Llama (Touvron et al. 2023): pre-norm blocks of grouped-query attention with rotary positions and
 // a SwiGLU feed-forward. Also Llama 3 with its frequency factors, TinyLlama, SmolLM2, and Mistral
 // 7B (Jiang et al. 2023), whose blocks see a window only. MobileLLM (Liu et al. 2024): each block's
 // weights may serve several times in a row. MobiLlama (Thawakar et al. 2024): one feed-forward for
-// all blocks.
+// all blocks. Mixtral (Jiang et al. 2024): a mixture of experts in place of each feed-forward.
 
 namespace bantam {
 namespace {
@@ -13,6 +14,7 @@ namespace {
 void llama_keys(ConfigKeys& k, ModelConfig& c) {
   decoder_keys(k, c);
   window_keys(k, c, 0, 0);
+  expert_keys(k, c);
 }
 
 void mobilellm_keys(ConfigKeys& k, ModelConfig& c) {
@@ -26,7 +28,8 @@ Value attention(Builder& b, const ModelConfig& c, Value x) {
 }
 
 Value own_feed_forward(Builder& b, const ModelConfig& c, Value x) {
-  return swiglu_feed_forward(b, c, b.rms_norm(x, b.name("ffn_norm"), c.norm_eps));
+  const Value h = b.rms_norm(x, b.name("ffn_norm"), c.norm_eps);
+  return c.experts.count > 0 ? mixture_of_experts(b, c, h, {}) : swiglu_feed_forward(b, c, h);
 }
 
 Value shared_feed_forward(Builder& b, const ModelConfig& c, Value x) {

@@ -144,7 +144,9 @@ std::string test_name(const testing::TestParamInfo<const char*>& param) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Experts, TrainedArchitecture,
-                         testing::Values("mixtral", "olmoe", "qwen2moe", "qwen3moe"), test_name);
+                         testing::Values("mixtral", "olmoe", "qwen2moe", "qwen3moe", "gpt-oss",
+                                         "deepseek2-mla"),
+                         test_name);
 INSTANTIATE_TEST_SUITE_P(StateSpaces, TrainedArchitecture,
                          testing::Values("mamba", "mamba2", "mamba2-g2", "jamba", "granitehybrid"),
                          test_name);

@@ -96,7 +96,8 @@ INSTANTIATE_TEST_SUITE_P(Fixtures, Architecture,
                          });
 
 INSTANTIATE_TEST_SUITE_P(Experts, Architecture,
-                         testing::Values("mixtral", "olmoe", "qwen2moe", "qwen3moe"),
+                         testing::Values("mixtral", "olmoe", "qwen2moe", "qwen3moe", "gpt-oss",
+                                         "deepseek2-mla"),
                          [](const auto& param) {
                            std::string name = param.param;
                            std::erase(name, '-');

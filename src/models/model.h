@@ -62,6 +62,7 @@ struct LatentAttention {
   int64_t query_rank = 0;  // 0: queries are projected directly
   int64_t rank = 0;        // of keys and values
   int64_t key_size = 0, value_size = 0;
+  double yarn_log_multiplier = 0;
 
   bool operator==(const LatentAttention&) const = default;
 };

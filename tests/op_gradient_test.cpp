@@ -144,6 +144,15 @@ Value divergence_case(Graph& g, const std::vector<Value>& p) {
   return ops::divergence(g, p[0], teacher, index(g, "targets"), 2, kind);
 }
 
+// Six rows, two for each of three tokens, go to five experts as the ids say.
+ops::ExpertGroups expert_groups(Graph& g) {
+  return ops::group_by_expert(g, ops::reshape(g, index(g, "ids"), {3, 2}), 5);
+}
+
+Value scan_case(Graph& g, const std::vector<Value>& p) {
+  return ops::selective_scan(g, {p[0], p[1], p[2], p[3], p[4]}, index(g, "positions"));
+}
+
 std::vector<Case> cases() {
   using P = const std::vector<Value>&;
   return {
@@ -159,6 +168,13 @@ std::vector<Case> cases() {
       {"reciprocal", {{5}}, [](Graph& g, P p) { return ops::reciprocal(g, p[0]); }, 0.5, 2},
       {"silu", {{7}}, [](Graph& g, P p) { return ops::silu(g, p[0]); }, -3, 3},
       {"sigmoid", {{7}}, [](Graph& g, P p) { return ops::sigmoid(g, p[0]); }, -3, 3},
+      {"tanh", {{7}}, [](Graph& g, P p) { return ops::tanh(g, p[0]); }, -2, 2},
+      {"erf", {{7}}, [](Graph& g, P p) { return ops::erf(g, p[0]); }, -2, 2},
+      {"relu", {{7}}, [](Graph& g, P p) { return ops::relu(g, p[0]); }, 0.1, 2},
+      {"relu of negatives", {{7}}, [](Graph& g, P p) { return ops::relu(g, p[0]); }, -2, -0.1},
+      {"gelu", {{7}}, [](Graph& g, P p) { return ops::gelu(g, p[0]); }, -2, 2},
+      {"gelu_erf", {{7}}, [](Graph& g, P p) { return ops::gelu_erf(g, p[0]); }, -2, 2},
+      {"softcap", {{7}}, [](Graph& g, P p) { return ops::softcap(g, p[0], 1.5); }, -2, 2},
       {"dropout",
        {{40}},
        [](Graph& g, P p) {
@@ -207,29 +223,61 @@ std::vector<Case> cases() {
        {{4, 3, 2}, {4, 5, 2}},
        [](Graph& g, P p) { return ops::batch_matmul(g, p[0], p[1], false, true); }},
       {"rms_norm", {{3, 6}, {6}}, [](Graph& g, P p) { return ops::rms_norm(g, p[0], p[1], 1e-5); }},
+      {"layer_norm",
+       {{3, 6}, {6}, {6}},
+       [](Graph& g, P p) { return ops::layer_norm(g, p[0], p[1], p[2], 1e-5); }},
       {"softmax", {{3, 6}}, [](Graph& g, P p) { return ops::softmax(g, p[0]); }, -2, 2},
       {"swiglu", {{3, 5}, {3, 5}}, [](Graph& g, P p) { return ops::swiglu(g, p[0], p[1]); }, -2, 2},
       {"rope pairs",
        {{6, 2, 8}},
        [](Graph& g, P p) {
-         return ops::rope(g, p[0], index(g, "positions"), 100, ops::RopePairs::interleaved, 8);
+         return ops::rope(g, p[0], index(g, "positions"), {.theta = 100, .dims = 8});
+       }},
+      {"rope, YaRN",
+       {{6, 2, 8}},
+       [](Graph& g, P p) {
+         return ops::rope(
+             g, p[0], index(g, "positions"),
+             {.theta = 100, .dims = 8, .scale = 0.25, .magnitude = 1.3, .context = 64});
        }},
       {"rope halves, partly",
        {{6, 2, 8}},
        [](Graph& g, P p) {
-         return ops::rope(g, p[0], index(g, "positions"), 100, ops::RopePairs::halves, 6);
+         return ops::rope(g, p[0], index(g, "positions"),
+                          {.theta = 100, .pairs = ops::RopePairs::halves, .dims = 6});
        }},
       {"attention",
        {{6, 4, 3}, {2, 3, 2, 3}, {2, 3, 2, 3}},
        [](Graph& g, P p) {
          return ops::attention(g, p[0], p[1], p[2], index(g, "sequences"), index(g, "positions"),
-                               0.6);
+                               {.scale = 0.6});
+       }},
+      {"attention, window, cap and sinks",
+       {{6, 4, 3}, {2, 3, 2, 3}, {2, 3, 2, 5}, {4}},
+       [](Graph& g, P p) {
+         return ops::attention(g, p[0], p[1], p[2], index(g, "sequences"), index(g, "positions"),
+                               {.scale = 0.9, .window = 2, .softcap = 0.7, .sinks = p[3]});
+       }},
+      {"attention, relative bias",
+       {{6, 2, 3}, {2, 3, 2, 3}, {2, 3, 2, 3}, {4, 2}},
+       [](Graph& g, P p) {
+         const Value sequences = index(g, "sequences"), positions = index(g, "positions");
+         const Value bias = ops::relative_bias(g, p[3], sequences, positions,
+                                               {.sequences = 2, .cells = 3, .most = 8});
+         return ops::attention(g, p[0], p[1], p[2], sequences, positions,
+                               {.scale = 0.6, .bias = bias});
+       }},
+      {"relative_bias, both directions",
+       {{6, 2}},
+       [](Graph& g, P p) {
+         return ops::relative_bias(g, p[0], index(g, "sequences"), index(g, "positions"),
+                                   {.sequences = 2, .cells = 4, .most = 3, .bidirectional = true});
        }},
       {"attention, full",
        {{6, 2, 3}, {2, 4, 1, 3}, {2, 4, 1, 3}},
        [](Graph& g, P p) {
          return ops::attention(g, p[0], p[1], p[2], index(g, "sequences"), index(g, "positions"),
-                               0.6, false);
+                               {.scale = 0.6, .causal = false});
        }},
       {"embedding",
        {{5, 3}},
@@ -246,6 +294,34 @@ std::vector<Case> cases() {
        divergence_case<ops::Divergence::jensen_shannon>,
        -2,
        2},
+      {"softplus", {{7}}, [](Graph& g, P p) { return ops::softplus(g, p[0]); }, -3, 3},
+      {"clamp", {{6}}, [](Graph& g, P p) { return ops::clamp(g, p[0], -0.5, 0.4); }},
+      {"slice_columns", {{3, 7}}, [](Graph& g, P p) { return ops::slice_columns(g, p[0], 2, 3); }},
+      {"concat_columns",
+       {{3, 4}, {3, 2}},
+       [](Graph& g, P p) {
+         const Value parts[] = {p[0], p[1], p[0]};
+         return ops::concat_columns(g, parts);
+       }},
+      {"pick",
+       {{6, 5}},
+       [](Graph& g, P p) {
+         return ops::pick(g, p[0], ops::reshape(g, index(g, "ids"), {6, 1}));
+       }},
+      {"expert_linear",
+       {{6, 4}, {5, 3, 4}},
+       [](Graph& g, P p) { return ops::expert_linear(g, p[0], p[1], expert_groups(g).offsets); }},
+      {"expert_linear, as many rows each",
+       {{2, 3, 4}, {2, 5, 4}},
+       [](Graph& g, P p) { return ops::expert_linear(g, p[0], p[1], {}); }},
+      {"combine_experts",
+       {{6, 4}, {3, 2}},
+       [](Graph& g, P p) { return ops::combine_experts(g, p[0], expert_groups(g).slots, p[1]); }},
+      {"causal_conv",
+       {{6, 3}, {3, 3}},
+       [](Graph& g, P p) { return ops::causal_conv(g, p[0], p[1], index(g, "positions")); }},
+      {"selective_scan, Mamba", {{6, 3, 1}, {6, 3}, {3, 4}, {6, 1, 4}, {6, 1, 4}}, scan_case},
+      {"selective_scan, Mamba-2", {{6, 4, 2}, {6, 4}, {4, 1}, {6, 2, 3}, {6, 2, 3}}, scan_case},
   };
 }
 
@@ -255,7 +331,8 @@ TEST(OpGradients, AgreeWithFiniteDifferences) {
 
 TEST(OpGradients, OfFallbacksAgreeWithFiniteDifferences) {
   for (const Case& c : cases()) {
-    if (c.name == "rms_norm" || c.name == "softmax" || c.name == "swiglu" ||
+    if (c.name.ends_with("_norm") || c.name == "softmax" || c.name == "swiglu" ||
+        c.name == "combine_experts" || c.name.starts_with("gelu") ||
         c.name.starts_with("attention")) {
       check(c, true);
     }

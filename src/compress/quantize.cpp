@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/thread_pool.h"
+#include "models/architectures.h"
 
 namespace bantam {
 namespace {
@@ -50,10 +51,13 @@ QuantizeResult quantize(const Model& model, const QuantizeOptions& options) {
   check_type(options.type);
   check_type(head_type);
   const std::string head = model.config.tied_embeddings ? "token_embd.weight" : "output.weight";
+  const auto exact = f32_weights(model);
   ThreadPool pool(options.threads);
   QuantizeResult result{model, {}};
   for (auto& [name, tensor] : result.model.weights) {
-    if (tensor.shape().rank() != 2 || !holds_weights(tensor.dtype())) continue;
+    // Routers are small, and an error of theirs sends a token elsewhere.
+    const bool kept = exact.contains(name) || name.find("ffn_gate_inp") != std::string::npos;
+    if (kept || tensor.shape().rank() < 2 || !holds_weights(tensor.dtype())) continue;
     const DType wanted = name == head ? head_type : options.type;
     const DType used = type_for_row(wanted, tensor.shape()[-1]);
     if (used != wanted) result.fallbacks.push_back({name, wanted, used});

@@ -28,14 +28,17 @@ struct OpBinding {
 
 // One list per kernel family, each in its folder's bind.cpp. backend.cpp joins them.
 std::span<const OpBinding> attention_bindings();
+std::span<const OpBinding> columns_bindings();
 std::span<const OpBinding> elementwise_bindings();
 std::span<const OpBinding> embedding_bindings();
+std::span<const OpBinding> experts_bindings();
 std::span<const OpBinding> loss_bindings();
 std::span<const OpBinding> mask_bindings();
 std::span<const OpBinding> matmul_bindings();
 std::span<const OpBinding> norm_bindings();
 std::span<const OpBinding> optimiser_bindings();
 std::span<const OpBinding> quant_bindings();
+std::span<const OpBinding> recurrence_bindings();
 std::span<const OpBinding> reduce_bindings();
 std::span<const OpBinding> rope_bindings();
 std::span<const OpBinding> softmax_bindings();

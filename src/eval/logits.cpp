@@ -9,6 +9,10 @@ namespace bantam {
 std::unique_ptr<Engine> make_logits_engine(std::shared_ptr<const Model> model, int64_t context,
                                            int threads, DType cache_type) {
   static constexpr int64_t kMostLogits = int64_t{8} << 20;  // of one run: 32 MiB
+  if (!model->config.causal) {
+    fail(ErrorKind::model, model->name, "expected a model with logits, got the encoder \"{}\"",
+         model->config.architecture);
+  }
   EngineOptions options;
   options.threads = threads;
   options.context = context;

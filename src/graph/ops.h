@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "graph/rope_pairs.h"
 
 namespace bantam::ops {
 
@@ -15,6 +16,9 @@ namespace bantam::ops {
 Value reshape(Graph& g, Value x, const SymShape& shape);     // a view
 Value transpose(Graph& g, Value x, int axis_a, int axis_b);  // copies
 Value cast(Graph& g, Value x, DType dtype);                  // f32 <-> bf16; itself if equal
+
+Value slice_columns(Graph& g, Value x, int64_t first, int64_t count);  // [..., C] -> [..., count]
+Value concat_columns(Graph& g, std::span<const Value> parts);          // side by side
 
 // --- elementwise: b has a's shape, or a's trailing extents (a bias), or one element ----------
 Value add(Graph& g, Value a, Value b);
@@ -28,6 +32,14 @@ Value rsqrt(Graph& g, Value x);
 Value reciprocal(Graph& g, Value x);
 Value silu(Graph& g, Value x);
 Value sigmoid(Graph& g, Value x);
+Value softplus(Graph& g, Value x);                        // ln(1 + e^x)
+Value clamp(Graph& g, Value x, double low, double high);  // f32
+Value tanh(Graph& g, Value x);
+Value erf(Graph& g, Value x);
+Value relu(Graph& g, Value x);
+Value gelu(Graph& g, Value x);      // x Phi(x) (Hendrycks & Gimpel 2016), Phi by way of tanh...
+Value gelu_erf(Graph& g, Value x);  // ...or exactly
+Value softcap(Graph& g, Value x, double cap);  // cap tanh(x / cap); x itself if cap is 0
 // Zeroes elements with probability p and scales the rest by 1 / (1 - p). The mask is a function of
 // (seed, salt, element index); seed: i32 [1].
 Value dropout(Graph& g, Value x, Value seed, double p, int64_t salt);
@@ -55,24 +67,91 @@ Value quantize(Graph& g, Value x);
 // --- fused blocks of neural networks
 // ---------------------------------------------------------------
 Value rms_norm(Graph& g, Value x, Value weight, double eps, DType out = DType::f32);
+// (x - mean) / sqrt(variance + eps) w + b; weight and bias f32 [C].
+Value layer_norm(Graph& g, Value x, Value weight, Value bias, double eps, DType out = DType::f32);
 Value softmax(Graph& g, Value x);              // over the innermost extent
 Value swiglu(Graph& g, Value gate, Value up);  // silu(gate) * up
 
-enum class RopePairs { interleaved, halves };  // (2i, 2i+1) or (i, i + D/2)
-// Rotary position embedding (Su et al. 2021). x: [N, H, D], positions: i32 [N]; frequency i is
-// divided by factors[i] if factors (f32 [rotary_dims / 2]) are given.
-Value rope(Graph& g, Value x, Value positions, double theta, RopePairs pairs, int64_t rotary_dims,
-           bool inverse = false, Value factors = {});
+// Rotary position embedding (Su et al. 2021) and its extensions to longer texts.
+struct RopeOptions {
+  double theta = 10000;
+  RopePairs pairs = RopePairs::interleaved;
+  int64_t dims = 0;      // rotated elements of each head
+  Value factors = {};    // f32 [dims / 2]: what each frequency is divided by (Llama 3, LongRoPE)
+  double scale = 1;      // what all frequencies are multiplied by (Chen et al. 2023)
+  double magnitude = 1;  // what the rotated elements are multiplied by
+  // YaRN (Peng et al. 2023): pairs that turn more than beta_fast times within `context` positions
+  // keep their frequency, those below beta_slow take the scaled one. 0: all are scaled.
+  double context = 0;
+  double beta_fast = 32, beta_slow = 1;
+  bool inverse = false;  // turn back
+};
+// x: [N, H, D], positions: i32 [N].
+Value rope(Graph& g, Value x, Value positions, const RopeOptions& options);
 
-// Grouped-query attention with online softmax. q: [N, H, D]; k, v: [S, C, K, D]; row n belongs to
-// sequence sequences[n] and sees cells 0..positions[n] of it if causal, all C if not. -> [N, H, D].
-Value attention(Graph& g, Value q, Value k, Value v, Value sequences, Value positions, double scale,
-                bool causal = true);
+struct AttentionOptions {
+  double scale = 1;    // of q k^T
+  bool causal = true;  // row n sees cells 0..positions[n] of its sequence; else all C
+  int64_t window = 0;  // and of these only the last so many (causal only); 0: all
+  double softcap = 0;  // scores become softcap tanh(score / softcap); 0: they stay
+  Value sinks = {};    // f32 [H]: a score of no cell, which takes its share of the softmax
+  Value bias = {};     // f32 [H, N, S C], added to scores
+};
+// Grouped-query attention with online softmax. q: [N, H, D]; k: [S, C, K, D]; v: [S, C, K, E]; row
+// n belongs to sequence sequences[n]. -> [N, H, E].
+Value attention(Graph& g, Value q, Value k, Value v, Value sequences, Value positions,
+                const AttentionOptions& options);
+// Biases of scores by relative position (Raffel et al. 2020, T5): row n of sequence s gets
+// table[bucket(j - positions[n]), h] for cell j of s, 0 for cells of other sequences. The first
+// buckets are exact distances, the rest grow logarithmically up to `most`; one half of them is for
+// later cells if bidirectional. table: f32 [buckets, H] -> [H, N, S C].
+struct RelativeBias {
+  int64_t sequences = 1, cells = 0;
+  int64_t most = 128;
+  bool bidirectional = false;
+};
+Value relative_bias(Graph& g, Value table, Value sequences, Value positions,
+                    const RelativeBias& options);
 // Writes row n of x [N, K, D] to cell (sequences[n], positions[n]) of a cache [S, C, K, D] and
 // returns the cache after the write.
 Value cache_write(Graph& g, Value cache, Value x, Value sequences, Value positions);
 
 Value embedding(Graph& g, Value table, Value ids, DType out = DType::f32);  // [V, C], [N] -> [N, C]
+
+// --- mixtures of experts -----------------------------------------------------------------------
+// The k largest of each row of scores [N, E], best first, ties to the lower index: i32 [N, k]. With
+// groups, only experts of the `groups_used` groups with the largest sums of their two best scores
+// are chosen from (DeepSeek-V3).
+Value top_k(Graph& g, Value scores, int64_t k, int64_t groups = 1, int64_t groups_used = 1);
+Value pick(Graph& g, Value x, Value indices);  // [N, E], i32 [N, k] -> [N, k]
+// Rows in the order of their experts, from experts i32 [N, k].
+struct ExpertGroups {
+  Value rows;     // i32 [N k]: the row that stands in each slot
+  Value experts;  // i32 [N k]: its expert, ascending
+  Value slots;    // i32 [N, k]: where each choice of each row went
+  Value offsets;  // i32 [E + 1]: the first slot of each expert, then N k
+};
+ExpertGroups group_by_expert(Graph& g, Value experts, int64_t count);
+Value expert_load(Graph& g, Value offsets);  // the share of all slots that each expert got: [E]
+// y = x W[e]^T, the rows of x [M, K] grouped by offsets; w: [E, N, K] in any dtype. Without offsets
+// x is [E, M, K].
+Value expert_linear(Graph& g, Value x, Value w, Value offsets, DType out = DType::f32);
+// sum over j of weights[n, j] x[slots[n, j]]: [N k, C] -> [N, C]
+Value combine_experts(Graph& g, Value x, Value slots, Value weights);
+
+// --- recurrences over the rows of a sequence; position 0 begins one
+// -------------------------------- Causal depthwise convolution: x [N, C], w [C, W]. The step form
+// keeps a state [S, W - 1, C].
+Value causal_conv(Graph& g, Value x, Value w, Value positions);
+Value causal_conv_step(Graph& g, Value x, Value w, Value sequences, Value positions, Value state);
+// Selective state spaces: x [N, H, P], dt [N, H], A [H, 1] or [H, R], B and C [N, G, R] -> [N, H,
+// P]. The step form keeps a state [S, H, P, R].
+struct SelectiveScan {
+  Value x, dt, A, B, C;
+};
+Value selective_scan(Graph& g, const SelectiveScan& s, Value positions);
+Value selective_scan_step(Graph& g, const SelectiveScan& s, Value sequences, Value positions,
+                          Value state);
 
 // --- losses, one f32 value per row; rows whose target is < 0 count nothing
 // ---------------------------

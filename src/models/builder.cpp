@@ -1,5 +1,7 @@
 #include "models/builder.h"
 
+#include <cmath>
+
 #include "base/error.h"
 
 namespace bantam {
@@ -16,9 +18,11 @@ Builder::Builder(Graph& graph, BuildOptions options) : g(graph), options_(std::m
   if (options_.dropout > 0) seed_ = g.input("seed", {DType::i32, {1}});
 }
 
-void Builder::block(int64_t index) {
+void Builder::block(int64_t index, int64_t use) {
+  // Uses follow each other, so that the next number is free.
+  g.set_segment(use == 0 && index == 0 ? 0 : g.segment() + 1);
   block_ = index;
-  g.set_segment(static_cast<int>(index));
+  use_ = use;
 }
 
 Value Builder::weight(std::string_view name, const SymShape& shape) {
@@ -26,8 +30,12 @@ Value Builder::weight(std::string_view name, const SymShape& shape) {
   return g.weight(options_.prefix + std::string(name), {stored, shape});
 }
 
-Value Builder::vector(std::string_view name, Extent size) {
-  return g.weight(options_.prefix + std::string(name), {DType::f32, {size}});
+Value Builder::parameter(std::string_view name, const SymShape& shape) {
+  return g.weight(options_.prefix + std::string(name), {DType::f32, shape});
+}
+
+bool Builder::biased(std::string_view name, Bias bias) const {
+  return bias == Bias::always || (bias == Bias::where_present && has(name));
 }
 
 bool Builder::has(std::string_view name) const {
@@ -39,17 +47,35 @@ Value Builder::embed(std::string_view table, int64_t vocabulary, int64_t columns
   return dropout(ops::embedding(g, t, ids_));
 }
 
+Value Builder::embed_positions(std::string_view table, int64_t positions, int64_t columns) {
+  if (context() > positions) {
+    fail(ErrorKind::usage, table,
+         "expected a context of at most {} tokens, for which the model has positions, got {}",
+         positions, context());
+  }
+  const Value t = weight(fmt::format("{}.weight", table), {positions, columns});
+  return ops::embedding(g, t, positions_);
+}
+
 Value Builder::rms_norm(Value x, std::string_view name, double eps) {
-  const Value w = vector(fmt::format("{}.weight", name), g.shape(x)[-1]);
+  // Falcon-H1's published files leave ".weight" out.
+  const std::string whole = has(name) ? std::string(name) : fmt::format("{}.weight", name);
+  const Value w = parameter(whole, {g.shape(x)[-1]});
   return ops::rms_norm(g, x, w, eps, options_.compute);
 }
 
-Value Builder::linear(Value x, std::string_view name, int64_t out) {
+Value Builder::layer_norm(Value x, std::string_view name, double eps) {
+  const Value w = parameter(fmt::format("{}.weight", name), {g.shape(x)[-1]});
+  const Value bias = parameter(fmt::format("{}.bias", name), {g.shape(x)[-1]});
+  return ops::layer_norm(g, x, w, bias, eps, options_.compute);
+}
+
+Value Builder::linear(Value x, std::string_view name, int64_t out, Bias bias_kind) {
   Value w = weight(fmt::format("{}.weight", name), {out, g.shape(x)[-1]});
   if (options_.compute == DType::bf16) w = ops::cast(g, w, DType::bf16);
-  const Value y = ops::linear(g, x, w, options_.compute);
+  const Value y = ops::linear(g, ops::cast(g, x, options_.compute), w, options_.compute);
   const std::string bias = fmt::format("{}.bias", name);
-  return has(bias) ? ops::add(g, y, vector(bias, out)) : y;
+  return biased(bias, bias_kind) ? ops::add(g, y, parameter(bias, {out})) : y;
 }
 
 Value Builder::heads(Value x, int64_t count) {
@@ -57,30 +83,59 @@ Value Builder::heads(Value x, int64_t count) {
   return ops::reshape(g, x, {s[0], count, s[1].factor / count});
 }
 
-Value Builder::rope(Value x, const ModelConfig& c) {
-  Value factors;
-  if (has("rope_freqs.weight")) factors = vector("rope_freqs.weight", c.rope_dims / 2);
-  return ops::rope(g, x, positions_, c.rope_theta, c.rope_pairs, c.rope_dims, false, factors);
+int64_t Builder::context() const {
+  return options_.cache ? options_.cache->cells : options_.sequence_length;
 }
 
-std::pair<Value, Value> Builder::keys_values(Value k, Value v) {
-  const SymShape& s = g.shape(k);
+ops::RopeOptions Builder::rope_options(const ModelConfig& c) {
+  const RopeScaling& s = c.rope_scaling;
+  ops::RopeOptions o;
+  o.theta = c.rope_theta;
+  o.pairs = c.rope_pairs;
+  o.dims = c.rope_dims;
+  o.magnitude = s.attention_factor;
+  if (s.kind == RopeScaling::linear || s.kind == RopeScaling::yarn) o.scale = 1 / s.factor;
+  const int64_t original = s.original_context > 0 ? s.original_context : c.context_length;
+  if (s.kind == RopeScaling::yarn && s.factor != 1) {
+    o.context = static_cast<double>(original);
+    o.beta_fast = s.beta_fast;
+    o.beta_slow = s.beta_slow;
+    o.magnitude *= 1 + 0.1 * std::log(s.factor);
+  }
+  const std::string_view long_or_short =
+      context() > original ? "rope_factors_long.weight" : "rope_factors_short.weight";
+  for (const std::string_view name : {std::string_view("rope_freqs.weight"), long_or_short})
+    if (has(name)) o.factors = parameter(name, {c.rope_dims / 2});
+  return o;
+}
+
+Value Builder::rope(Value x, const ops::RopeOptions& options) {
+  return ops::rope(g, x, positions_, options);
+}
+
+Value Builder::cells(Value x, std::string_view which) {
+  const SymShape& s = g.shape(x);
   if (!options_.cache) {
     const int64_t length = options_.sequence_length;
-    const SymShape shape{s[0].factor / length, length, s[1], s[2]};
-    return {ops::reshape(g, k, shape), ops::reshape(g, v, shape)};
+    return ops::reshape(g, x, {s[0].factor / length, length, s[1], s[2]});
   }
-  const Type type{options_.cache->type,
-                  {options_.cache->sequences, options_.cache->cells, s[1], s[2]}};
-  const Value keys = g.state(fmt::format("{}cache.{}.k", options_.prefix, block_), type);
-  const Value values = g.state(fmt::format("{}cache.{}.v", options_.prefix, block_), type);
-  return {ops::cache_write(g, keys, k, sequences_, positions_),
-          ops::cache_write(g, values, v, sequences_, positions_)};
+  const std::string use = use_ == 0 ? "" : fmt::format("{}.", use_);
+  const Value cache = g.state(
+      fmt::format("{}cache.{}.{}{}", options_.prefix, block_, use, which),
+      {options_.cache->type, {options_.cache->sequences, options_.cache->cells, s[1], s[2]}});
+  return ops::cache_write(g, cache, x, sequences_, positions_);
 }
 
-Value Builder::attention(Value q, Value k, Value v, double scale) {
-  const auto [keys, values] = keys_values(k, v);
-  const Value out = ops::attention(g, q, keys, values, sequences_, positions_, scale);
+Value Builder::attention(Value q, Value k, Value v, const ops::AttentionOptions& options) {
+  const Value keys = cells(k, "k"), values = cells(v, "v");
+  ops::AttentionOptions o = options;
+  Value last = positions_;
+  if (!o.causal && options_.cache) {
+    // A cache has more cells than the text: all rows see up to its end.
+    last = g.input("ends", {DType::i32, {options_.rows}});
+    o.causal = true;
+  }
+  const Value out = ops::attention(g, q, keys, values, sequences_, last, o);
   const SymShape& s = g.shape(out);
   return ops::reshape(g, out, {s[0], s[1] * s[2].factor});
 }
@@ -90,13 +145,15 @@ Value Builder::dropout(Value x) {
   return ops::dropout(g, x, seed_, options_.dropout, dropouts_++);
 }
 
-Value Builder::head(Value x, std::string_view name, int64_t vocabulary) {
+Value Builder::wanted_rows(Value x) {
   g.set_segment(-1);
-  if (options_.logit_rows) {
-    const Value rows = g.input("rows", {DType::i32, {*options_.logit_rows}});
-    x = ops::embedding(g, x, rows, options_.compute);
-  }
-  return linear(x, name, vocabulary);
+  if (!options_.logit_rows) return x;
+  const Value rows = g.input("rows", {DType::i32, {*options_.logit_rows}});
+  return ops::embedding(g, x, rows, options_.compute);
+}
+
+Value Builder::head(Value x, std::string_view name, int64_t vocabulary) {
+  return linear(wanted_rows(x), name, vocabulary);
 }
 
 }  // namespace bantam

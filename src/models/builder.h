@@ -4,7 +4,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "graph/graph.h"
 #include "graph/ops.h"
@@ -39,41 +38,81 @@ struct BuildOptions {
   std::optional<Extent> logit_rows;  // compute logits for the rows that the input "rows" names
 };
 
+// "blk.3.attn_q"
+std::string block_name(int64_t block, std::string_view name);
+
+// Whether a projection adds a bias: where the model's weights have one, or in every model.
+enum class Bias { where_present, always, never };
+
 // What a model file builds with. Inputs of the graph: "ids", "sequences", "positions" (i32 [N]),
-// with logit_rows also "rows" (i32 [M]), with dropout also "seed" (i32 [1]).
+// with logit_rows also "rows" (i32 [M]), with dropout also "seed" (i32 [1]), where
+// attention over a cache is not causal also "ends" (i32 [N]): the last position of each row's text.
 class Builder {
  public:
   Builder(Graph& graph, BuildOptions options);
 
   Graph& g;
 
-  // Everything until the next call belongs to this transformer block.
-  void block(int64_t index);
+  // Everything until the next call belongs to this transformer block. Where weights serve several
+  // times in a row, `use` tells the times apart.
+  void block(int64_t index, int64_t use = 0);
+  [[nodiscard]] int64_t block() const { return block_; }
+  // The name of one of its weights: "attn_q" -> "blk.3.attn_q".
+  [[nodiscard]] std::string name(std::string_view part) const { return block_name(block_, part); }
+
+  // Whether the model has an optional weight.
+  [[nodiscard]] bool has(std::string_view name) const;
+  // A weight that is computed with in f32: norms, biases, sinks.
+  Value parameter(std::string_view name, const SymShape& shape);
 
   Value embed(std::string_view table, int64_t vocabulary, int64_t columns);  // -> [N, C] f32
+  // A learned vector for every position.
+  Value embed_positions(std::string_view table, int64_t positions, int64_t columns);
   Value rms_norm(Value x, std::string_view name, double eps);
-  // x W^T with the weight `name`.weight [out, K], plus `name`.bias [out] if the model has one.
-  Value linear(Value x, std::string_view name, int64_t out);
+  Value layer_norm(Value x, std::string_view name, double eps);
+  // x W^T with the weight `name`.weight [out, K], plus `name`.bias [out].
+  Value linear(Value x, std::string_view name, int64_t out, Bias bias = Bias::where_present);
   Value heads(Value x, int64_t count);  // [N, H D] -> [N, H, D]
-  Value rope(Value x, const ModelConfig& config);
-  // Causal attention of this block's queries over all keys so far; -> [N, H D].
-  Value attention(Value q, Value k, Value v, double scale);
+  // As the configuration and the model's frequency factors say.
+  ops::RopeOptions rope_options(const ModelConfig& config);
+  Value rope(Value x, const ops::RopeOptions& options);
+  // Attention of this block's queries over all keys so far; -> [N, H E].
+  Value attention(Value q, Value k, Value v, const ops::AttentionOptions& options);
   Value dropout(Value x);
+  // The rows of which the caller wants a result: [M, C].
+  Value wanted_rows(Value x);
   // Logits of the wanted rows: [M, V]. Name of the weight without ".weight".
   Value head(Value x, std::string_view name, int64_t vocabulary);
 
+  // Experts and states: builder_blocks.cpp.
+  // Undefined if the model has none.
+  Value optional_parameter(std::string_view name, const SymShape& shape);
+  // Rows grouped by expert, each with its expert's matrix: `name`.weight [E, out, K], bias [E,
+  // out].
+  Value expert_linear(Value x, std::string_view name, int64_t out, int64_t experts,
+                      const ops::ExpertGroups& groups, Bias bias);
+  // x [H, N, K] with a matrix for each head: `name`.weight [H, out, K].
+  Value head_linear(Value x, std::string_view name, int64_t out);
+  // Switch's loss (Fedus et al. 2021), least if tokens are spread evenly over experts: collected
+  // from all blocks while training, undefined if there are none.
+  void balance_experts(Value router_logits, Value offsets);
+  [[nodiscard]] Value expert_balance_loss() const { return balance_; }
+  // Causal convolution over the tokens of a sequence: `name`.weight [C, taps], `name`.bias [C].
+  // f32.
+  Value causal_conv(Value x, std::string_view name, int64_t taps, Bias bias);
+  Value selective_scan(const ops::SelectiveScan& scan);  // f32
+
  private:
   Value weight(std::string_view name, const SymShape& shape);
-  Value vector(std::string_view name, Extent size);
-  [[nodiscard]] bool has(std::string_view name) const;
-  std::pair<Value, Value> keys_values(Value k, Value v);
+  [[nodiscard]] bool biased(std::string_view name, Bias bias) const;
+  Value state(std::string_view name, const SymShape& shape_of_one);
+  [[nodiscard]] int64_t context() const;
+  // Fresh keys or values [N, K, D], or the cache after they were written to it, as [S, C, K, D].
+  Value cells(Value x, std::string_view which);
 
   BuildOptions options_;
-  Value ids_, sequences_, positions_, seed_;
-  int64_t block_ = 0, dropouts_ = 0;
+  Value ids_, sequences_, positions_, seed_, balance_;
+  int64_t block_ = 0, use_ = 0, dropouts_ = 0;
 };
-
-// "blk.3.attn_q"
-std::string block_name(int64_t block, std::string_view name);
 
 }  // namespace bantam

@@ -1,44 +1,118 @@
 #include "models/config_gguf.h"
+
 #include "base/error.h"
 #include "formats/gguf_writer.h"
 #include "models/architectures.h"
+#include "models/config_keys.h"
 
 namespace bantam {
+namespace {
 
-void check_config(const ModelConfig& c, std::string_view where) {
-  const auto positive = [&](std::string_view field, int64_t value) {
-    if (value > 0 && value <= (int64_t{1} << 31)) return;
-    fail(ErrorKind::model, where, "{}: expected a positive number, got {}", field, value);
-  };
-  positive("context_length", c.context_length);
-  positive("embedding_length", c.embedding_length);
-  positive("block_count", c.block_count);
-  positive("feed_forward_length", c.feed_forward_length);
-  positive("attention.head_count", c.head_count);
-  positive("attention.head_count_kv", c.head_count_kv);
-  positive("attention.key_length", c.head_size);
-  positive("vocab_size", c.vocab_size);
-  if (c.head_count % c.head_count_kv != 0) {
-    fail(ErrorKind::model, where,
-         "attention.head_count_kv: expected a divisor of the {} heads, got {}", c.head_count,
-         c.head_count_kv);
+class GgufConfigReader : public ConfigKeys {
+ public:
+  GgufConfigReader(const GgufFile& file, std::string prefix, std::string_view where)
+      : ConfigKeys(std::string(where)), file_(file), prefix_(std::move(prefix)) {}
+
+ private:
+  [[nodiscard]] std::string full(std::string_view key) const { return prefix_ + std::string(key); }
+
+  void integer(std::string_view key, int64_t& value, std::optional<int64_t> otherwise,
+               Write) override {
+    value = otherwise ? file_.integer(full(key), *otherwise) : file_.integer(full(key));
   }
-  if (c.rope_dims <= 0 || c.rope_dims % 2 != 0 || c.rope_dims > c.head_size) {
-    fail(ErrorKind::model, where,
-         "rope.dimension_count: expected an even number up to the head size {}, got {}",
-         c.head_size, c.rope_dims);
+  void real(std::string_view key, double& value, std::optional<double> otherwise, Write) override {
+    value = otherwise ? file_.real(full(key), *otherwise) : file_.real(full(key));
   }
-  if (!(c.rms_norm_eps > 0)) {
-    fail(ErrorKind::model, where,
-         "attention.layer_norm_rms_epsilon: expected a positive number, got {}", c.rms_norm_eps);
+  void boolean(std::string_view key, bool& value, bool otherwise) override {
+    value = file_.boolean(full(key), otherwise);
   }
-  if (!(c.rope_theta > 0)) {
-    fail(ErrorKind::model, where, "rope.freq_base: expected a positive number, got {}",
-         c.rope_theta);
+  void text(std::string_view key, std::string& value, std::string_view otherwise) override {
+    value = file_.text(full(key), otherwise);
   }
+  void integers(std::string_view key, std::vector<int64_t>& values,
+                std::optional<int64_t> otherwise) override {
+    if (otherwise && file_.find(full(key)) == nullptr) {
+      values = {*otherwise};
+    } else {
+      values = file_.integers(full(key));
+    }
+  }
+
+  const GgufFile& file_;
+  std::string prefix_;
+};
+
+class GgufConfigWriter : public ConfigKeys {
+ public:
+  // What other runtimes take for granted where a key is absent.
+  static bool is_neutral(double value) { return value == 0 || value == 1; }
+
+  GgufConfigWriter(GgufWriter& out, std::string prefix)
+      : ConfigKeys("model"), out_(out), prefix_(std::move(prefix)) {}
+
+ private:
+  [[nodiscard]] std::string full(std::string_view key) const { return prefix_ + std::string(key); }
+
+  void integer(std::string_view key, int64_t& value, std::optional<int64_t> otherwise,
+               Write write) override {
+    if (write == Write::unless_default && value == otherwise &&
+        is_neutral(static_cast<double>(value)))
+      return;
+    out_.set(full(key), static_cast<uint32_t>(value));
+  }
+  void real(std::string_view key, double& value, std::optional<double> otherwise,
+            Write write) override {
+    if (write == Write::unless_default && value == otherwise && is_neutral(value)) return;
+    out_.set(full(key), static_cast<float>(value));
+  }
+  void boolean(std::string_view key, bool& value, bool otherwise) override {
+    if (value || otherwise) out_.set(full(key), value);
+  }
+  void text(std::string_view key, std::string& value, std::string_view otherwise) override {
+    if (value != otherwise) out_.set(full(key), value);
+  }
+  void integers(std::string_view key, std::vector<int64_t>& values,
+                std::optional<int64_t>) override {
+    if (values.size() == 1) return out_.set(full(key), static_cast<uint32_t>(values[0]));
+    out_.set(full(key), GgufArray(std::vector<int32_t>(values.begin(), values.end())));
+  }
+
+  GgufWriter& out_;
+  std::string prefix_;
+};
+
+// Leaves the values as they are, which checks them, and notes the keys.
+class ConfigChecker : public ConfigKeys {
+ public:
+  explicit ConfigChecker(std::string_view where) : ConfigKeys(std::string(where)) {}
+  std::vector<std::string> keys;
+
+ private:
+  void note(std::string_view key) { keys.emplace_back(key); }
+  void integer(std::string_view key, int64_t&, std::optional<int64_t>, Write) override {
+    note(key);
+  }
+  void real(std::string_view key, double&, std::optional<double>, Write) override { note(key); }
+  void boolean(std::string_view key, bool&, bool) override { note(key); }
+  void text(std::string_view key, std::string&, std::string_view) override { note(key); }
+  void integers(std::string_view key, std::vector<int64_t>&, std::optional<int64_t>) override {
+    note(key);
+  }
+};
+
+// With the numbers that the configuration leaves to others.
+ModelConfig complete(ModelConfig c) {
+  if (c.value_size == 0) c.value_size = c.head_size;
+  return c;
 }
 
-namespace {
+ConfigChecker checked(const ModelConfig& config, std::string_view where) {
+  ModelConfig c = complete(config);
+  ConfigChecker checker(where);
+  find_architecture(c.architecture, where).keys(checker, c);
+  checker.count("vocab_size", c.vocab_size);
+  return checker;
+}
 
 int64_t vocabulary(const GgufFile& file, const std::string& prefix, std::string_view where) {
   const GgufTensor* table = file.find_tensor("token_embd.weight");
@@ -51,50 +125,47 @@ int64_t vocabulary(const GgufFile& file, const std::string& prefix, std::string_
 
 }  // namespace
 
+void check_config(const ModelConfig& config, std::string_view where) {
+  checked(config, where);
+}
+
+std::vector<std::string> config_keys(const ModelConfig& config) {
+  std::vector<std::string> keys = checked(config, "model").keys;
+  for (std::string& key : keys) key = fmt::format("{}.{}", config.architecture, key);
+  return keys;
+}
+
 ModelConfig read_config(const GgufFile& file, std::string_view where) {
   ModelConfig c;
   c.architecture = file.text("general.architecture");
   const Architecture& architecture = find_architecture(c.architecture, where);
-  const std::string p = c.architecture + ".";
-  c.context_length = file.integer(p + "context_length");
-  c.embedding_length = file.integer(p + "embedding_length");
-  c.block_count = file.integer(p + "block_count");
-  c.feed_forward_length = file.integer(p + "feed_forward_length");
-  c.head_count = file.integer(p + "attention.head_count");
-  c.head_count_kv = file.integer(p + "attention.head_count_kv", c.head_count);
-  const int64_t even = c.head_count > 0 ? c.embedding_length / c.head_count : 0;
-  c.head_size = file.integer(p + "attention.key_length", even);
-  c.vocab_size = vocabulary(file, p, where);
-  c.rms_norm_eps = file.real(p + "attention.layer_norm_rms_epsilon");
-  c.rope_theta = file.real(p + "rope.freq_base", 10000);
-  c.rope_dims = file.integer(p + "rope.dimension_count", c.head_size);
+  const std::string prefix = c.architecture + ".";
+  GgufConfigReader reader(file, prefix, where);
+  architecture.keys(reader, c);
+  const auto tensors = static_cast<int64_t>(file.tensors().size());
+  reader.expect(c.block_count <= tensors, prefix + "block_count",
+                fmt::format("no more blocks than the file's {} tensors", tensors), c.block_count);
+  c.vocab_size = vocabulary(file, prefix, where);
+  reader.expect(c.vocab_size > 0, prefix + "vocab_size", "a positive number", c.vocab_size);
   const std::string pairs = file.text("bantam.rope_pairs", "");
   c.rope_pairs = pairs.empty()            ? architecture.rope_pairs
                  : pairs == "interleaved" ? ops::RopePairs::interleaved
                                           : ops::RopePairs::halves;
+  if (const GgufTensor* types = file.find_tensor("token_types.weight"); types != nullptr)
+    c.token_types = types->shape[0];
   c.tied_embeddings = file.find_tensor("output.weight") == nullptr;
-  check_config(c, where);
   return c;
 }
 
-void write_config(const ModelConfig& c, GgufWriter& out) {
-  const std::string p = c.architecture + ".";
-  const auto number = [&](const char* key, int64_t value) {
-    out.set(p + key, static_cast<uint32_t>(value));
-  };
-  number("context_length", c.context_length);
-  number("embedding_length", c.embedding_length);
-  number("block_count", c.block_count);
-  number("feed_forward_length", c.feed_forward_length);
-  number("attention.head_count", c.head_count);
-  number("attention.head_count_kv", c.head_count_kv);
-  number("attention.key_length", c.head_size);
-  number("attention.value_length", c.head_size);
-  number("rope.dimension_count", c.rope_dims);
-  number("vocab_size", c.vocab_size);
-  out.set(p + "attention.layer_norm_rms_epsilon", static_cast<float>(c.rms_norm_eps));
-  out.set(p + "rope.freq_base", static_cast<float>(c.rope_theta));
-  if (c.rope_pairs != find_architecture(c.architecture, "model").rope_pairs) {
+void write_config(const ModelConfig& config, GgufWriter& out) {
+  ModelConfig c = complete(config);
+  const Architecture& architecture = find_architecture(c.architecture, "model");
+  GgufConfigWriter writer(out, c.architecture + ".");
+  architecture.keys(writer, c);
+  writer.count("vocab_size", c.vocab_size);
+  if (c.token_types > 0)
+    out.set("tokenizer.ggml.token_type_count", static_cast<uint32_t>(c.token_types));
+  if (c.rope_pairs != architecture.rope_pairs) {
     const bool interleaved = c.rope_pairs == ops::RopePairs::interleaved;
     out.set("bantam.rope_pairs", std::string(interleaved ? "interleaved" : "halves"));
   }

@@ -21,7 +21,7 @@ Model import_llama2c(const std::string& path, const std::string& tokenizer_path)
                   .head_count_kv = c.n_kv_heads,
                   .head_size = c.dim / c.n_heads,
                   .vocab_size = c.vocab_size,
-                  .rms_norm_eps = 1e-5,
+                  .norm_eps = 1e-5,
                   .rope_theta = 10000,
                   .rope_dims = c.dim / c.n_heads,
                   .rope_pairs = ops::RopePairs::interleaved,

@@ -12,13 +12,12 @@ namespace bantam {
 namespace {
 
 // Keys that save_model writes from what the model itself says.
-bool is_own_key(std::string_view key, std::string_view architecture) {
-  for (const std::string_view own :
-       {"general.architecture", "general.name", "general.alignment", "general.file_type",
-        "general.quantization_version", "bantam.rope_pairs"}) {
-    if (key == own) return true;
-  }
-  return key.starts_with("tokenizer.ggml.") || key.starts_with(fmt::format("{}.", architecture));
+std::set<std::string, std::less<>> own_keys(const ModelConfig& config) {
+  std::set<std::string, std::less<>> keys{"general.architecture", "general.name",
+                                          "general.alignment",    "general.file_type",
+                                          "bantam.rope_pairs",    "general.quantization_version"};
+  for (std::string& key : config_keys(config)) keys.insert(std::move(key));
+  return keys;
 }
 
 // GGUF's number for the type that most weights have (general.file_type).
@@ -45,24 +44,39 @@ uint32_t file_type(DType dtype) {
   }
 }
 
-void check_weights(const Model& model, std::string_view where) {
-  for (const WeightShape& w : required_weights(model.config)) {
+std::vector<WeightShape> weights_of(const Model& model) {
+  return required_weights(model.config,
+                          [&](std::string_view name) { return model.weights.contains(name); });
+}
+
+// Files differ in whether they store a leading extent of 1.
+Shape without_ones(const Shape& shape) {
+  int first = 0;
+  while (first + 1 < shape.rank() && shape[first] == 1) ++first;
+  std::vector<int64_t> kept;
+  for (int i = first; i < shape.rank(); ++i) kept.push_back(shape[i]);
+  return Shape(std::span<const int64_t>(kept));
+}
+
+// Checks the weights that the architecture reads; those that are computed with in f32 (norms,
+// biases) become it, whatever they are stored in.
+void fit_weights(Model& model, std::string_view where) {
+  for (const WeightShape& w : weights_of(model)) {
     const auto found = model.weights.find(w.name);
     if (found == model.weights.end()) {
       fail(ErrorKind::model, where, "expected a tensor \"{}\" of shape {}, got none", w.name,
            w.shape.str());
     }
-    if (!(found->second.shape() == w.shape)) {
-      fail(ErrorKind::model, where, "tensor \"{}\": expected the shape {}, got {}", w.name,
-           w.shape.str(), found->second.shape().str());
+    Tensor& t = found->second;
+    if (!(t.shape() == w.shape) && without_ones(t.shape()) == without_ones(w.shape)) {
+      t = t.reshaped(w.shape);
     }
+    if (!(t.shape() == w.shape)) {
+      fail(ErrorKind::model, where, "tensor \"{}\": expected the shape {}, got {}", w.name,
+           w.shape.str(), t.shape().str());
+    }
+    if (w.f32_only && t.dtype() != DType::f32) t = t.to(DType::f32);
   }
-}
-
-// Small vectors (norms, biases) are computed with in f32 whatever they are stored in.
-Tensor usable(Tensor t) {
-  const bool vector = t.shape().rank() == 1;
-  return vector && t.dtype() != DType::f32 ? t.to(DType::f32) : t;
 }
 
 }  // namespace
@@ -97,8 +111,8 @@ Model load_model(const GgufFile& file, std::string_view name) {
   Model model;
   model.config = read_config(file, name);
   model.name = file.text("general.name", std::filesystem::path(name).stem().string());
-  for (const GgufTensor& t : file.tensors()) model.weights[t.name] = usable(file.tensor(t.name));
-  check_weights(model, name);
+  for (const GgufTensor& t : file.tensors()) model.weights[t.name] = file.tensor(t.name);
+  fit_weights(model, name);
   const std::string tokenizer = file.text("tokenizer.ggml.model", "none");
   if (tokenizer == "gpt2" || tokenizer == "llama") {
     model.tokenizer = make_tokenizer(read_tokenizer(file), name);
@@ -109,8 +123,10 @@ Model load_model(const GgufFile& file, std::string_view name) {
            model.config.vocab_size, model.tokenizer->vocab_size());
     }
   }
+  const auto own = own_keys(model.config);
   for (const auto& [key, value] : file.metadata()) {
-    if (!is_own_key(key, model.config.architecture)) model.metadata.emplace_back(key, value);
+    if (own.contains(key) || key.starts_with("tokenizer.ggml.")) continue;
+    model.metadata.emplace_back(key, value);
   }
   return model;
 }
@@ -130,7 +146,7 @@ void save_model(const Model& model, const std::string& path) {
   if (model.tokenizer) write_tokenizer(model.tokenizer->spec(), out);
   // The graph's order, which is the order in which weights are read; then whatever else there is.
   std::set<std::string> written;
-  for (const WeightShape& w : required_weights(model.config)) {
+  for (const WeightShape& w : weights_of(model)) {
     out.add_tensor(w.name, model.weights.at(w.name));
     written.insert(w.name);
   }

@@ -9,13 +9,66 @@
 #include <vector>
 
 #include "formats/gguf.h"
-#include "graph/ops.h"
+#include "graph/rope_pairs.h"
 #include "tensor/tensor.h"
 #include "text/tokenizer.h"
 
 namespace bantam {
 
-// Hyper-parameters of a decoder-only transformer, named as GGUF names them.
+// How rotary positions reach beyond the context that a model was first trained for.
+struct RopeScaling {
+  enum Kind { none, linear, yarn, longrope };
+  Kind kind = linear;
+  double factor = 1;                     // of the context
+  int64_t original_context = 0;          // 0: the model's
+  double attention_factor = 1;           // of the rotated elements
+  double beta_fast = 32, beta_slow = 1;  // YaRN
+  bool operator==(const RopeScaling&) const = default;
+};
+
+// How the vectors of a text's tokens become one, numbered as GGUF numbers it.
+enum class Pooling { none, mean, first, last };
+
+// A mixture of experts; count 0: the model has none.
+struct Experts {
+  int64_t count = 0;
+  int64_t used = 0;                        // by each token
+  int64_t feed_forward_length = 0;         // of one expert
+  int64_t shared = 0;                      // experts that every token uses
+  int64_t shared_feed_forward_length = 0;  // of all of them together, where files say that
+  int64_t leading_dense_blocks = 0;
+  int64_t groups = 1, groups_used = 1;  // experts are chosen from the best groups
+  double weights_scale = 1;
+  bool renormalise = false;   // the weights of the chosen experts sum to 1
+  bool sigmoid_gate = false;  // instead of a softmax
+
+  bool operator==(const Experts&) const = default;
+};
+
+// A selective state space.
+struct StateSpace {
+  int64_t conv_kernel = 0;
+  int64_t inner_size = 0;
+  int64_t state_size = 0;
+  int64_t time_step_rank = 0;  // of Mamba-2: heads
+  int64_t group_count = 1;
+  bool norm_scan = false;  // the step size, B and C are normalised
+
+  bool operator==(const StateSpace&) const = default;
+};
+
+// Attention through a latent space (DeepSeek-V2).
+struct LatentAttention {
+  int64_t query_rank = 0;  // 0: queries are projected directly
+  int64_t rank = 0;        // of keys and values
+  int64_t key_size = 0, value_size = 0;
+  double yarn_log_multiplier = 0;
+
+  bool operator==(const LatentAttention&) const = default;
+};
+
+// Hyper-parameters of a transformer, named as GGUF names them. Each architecture reads the fields
+// that its `keys` function lists (models/architectures.h); the others keep their neutral defaults.
 struct ModelConfig {
   std::string architecture = "llama";
   int64_t context_length = 0;       // longest context of its training
@@ -24,19 +77,62 @@ struct ModelConfig {
   int64_t feed_forward_length = 0;  // F
   int64_t head_count = 0;           // H
   int64_t head_count_kv = 0;        // K
-  int64_t head_size = 0;            // D
+  int64_t head_size = 0;            // D, of queries and keys
+  int64_t value_size = 0;           // of values; 0: D
   int64_t vocab_size = 0;           // V
-  double rms_norm_eps = 1e-5;
+  // Where blocks differ, one number for each; else empty. The numbers above are then the largest.
+  std::vector<int64_t> feed_forward_lengths = {}, head_counts = {}, head_counts_kv = {};
+
+  double norm_eps = 1e-5;
   double rope_theta = 10000;
-  int64_t rope_dims = 0;  // rotated elements of each head
+  double rope_theta_windowed = 10000;  // of blocks with a window
+  int64_t rope_dims = 0;               // rotated elements of each head
   ops::RopePairs rope_pairs = ops::RopePairs::interleaved;
+  RopeScaling rope_scaling = {};
   bool tied_embeddings = true;  // the output head is the embedding table
 
+  double embedding_scale = 1;
+  double residual_scale = 1;                        // of what a block adds
+  double logit_scale = 1;                           // what logits are divided by
+  double attention_scale = 0;                       // of q k^T; 0: D^(-1/2)
+  double attention_softcap = 0, logit_softcap = 0;  // 0: none
+  int64_t window = 0;              // cells that a windowed block sees; 0: no block is
+  int64_t window_period = 0;       // every so manieth block sees all; 0: none does
+  bool parallel_residual = false;  // attention and feed-forward read the same
+  // Encoders: every token sees the whole text, and what comes out is a vector for each.
+  bool causal = true;
+  Pooling pooling = Pooling::none;
+  int64_t token_types = 0;    // kinds of text that a token may belong to; 0: not told apart
+  int64_t block_repeats = 1;  // times that each block's weights are used in a row
+
+  Experts experts;
+  StateSpace ssm = {};
+  LatentAttention latent = {};
+  int64_t short_conv = 0;  // taps of LFM2's convolutions
+  bool uses_rope = true;
+
+  [[nodiscard]] int64_t heads(int64_t block) const { return at(head_counts, block, head_count); }
+  [[nodiscard]] int64_t heads_kv(int64_t block) const {
+    return at(head_counts_kv, block, head_count_kv);
+  }
+  [[nodiscard]] bool windowed(int64_t block) const {
+    return window > 0 && (window_period == 0 || block % window_period < window_period - 1);
+  }
+  [[nodiscard]] int64_t feed_forward(int64_t block) const {
+    return at(feed_forward_lengths, block, feed_forward_length);
+  }
+
   bool operator==(const ModelConfig&) const = default;
+
+ private:
+  static int64_t at(const std::vector<int64_t>& each, int64_t block, int64_t all) {
+    return each.empty() ? all : each[static_cast<size_t>(block)];
+  }
 };
 
-// Throws ErrorKind::model unless the numbers make a model: positive, heads that divide, an even
-// number of rotary dimensions within the head. `where` names the file or recipe.
+// Throws ErrorKind::model unless the numbers make a model of their architecture: positive, heads
+// that divide, an even number of rotary dimensions within the head. `where` names the file or
+// recipe.
 void check_config(const ModelConfig& config, std::string_view where);
 
 using Weights = std::map<std::string, Tensor, std::less<>>;

@@ -51,6 +51,15 @@ MemoryPlan memory_of(const Plan& plan) {
           plan.leaf_bytes("input"), resident_bytes()};
 }
 
+// Whether a state is a cache of keys or values: rows are written to cells of their positions.
+bool has_cells(const Graph& g, int32_t state) {
+  for (int32_t i = 0; i < g.size(); ++i) {
+    const Node& n = g.node(i);
+    if (n.op->name == "cache_write" && n.inputs[0].node == state) return true;
+  }
+  return false;
+}
+
 Tensor index_tensor(int64_t n) {
   return Tensor::zeros(DType::i32, {n});
 }
@@ -70,20 +79,25 @@ Engine::Engine(std::shared_ptr<const Model> model, EngineOptions options)
   ids_ = index_tensor(options_.batch);
   sequences_ = index_tensor(options_.batch);
   positions_ = index_tensor(options_.batch);
+  ends_ = index_tensor(options_.batch);
   rows_ = index_tensor(most_logits(options_));
   executor_ = std::make_unique<Executor>(plan_, pool_);
   executor_->bind("ids", ids_.view());
   executor_->bind("sequences", sequences_.view());
   executor_->bind("positions", positions_.view());
   executor_->bind("rows", rows_.view());
+  if (executor_->has_leaf("ends")) executor_->bind("ends", ends_.view());
   const Graph& g = plan_->graph();
+  result_size_ = g.shape(g.find_output("logits"))[-1].factor;
   for (int32_t i = 0; i < g.size(); ++i) {
     const Node& n = g.node(i);
     if (n.op->name == "weight")
       executor_->bind(n.name, model_->weights.find(n.name)->second.view());
     if (n.op->name == "state") {
-      caches_.push_back(Tensor::zeros(n.outputs[0].dtype, n.outputs[0].shape.bind({})));
-      executor_->bind(n.name, caches_.back().view());
+      const Tensor state = Tensor::zeros(n.outputs[0].dtype, n.outputs[0].shape.bind({}));
+      executor_->bind(n.name, state.view());
+      states_.push_back({state, has_cells(g, i)});
+      if (!states_.back().cells) next_.resize(static_cast<size_t>(options_.sequences));
     }
   }
 }
@@ -101,10 +115,7 @@ void Engine::check(std::span<const Row> rows, std::span<const float> logits) con
       fail(ErrorKind::usage, "engine", "token: expected an id from 0 to {}, got {}",
            vocab_size() - 1, r.token);
     }
-    if (r.sequence < 0 || r.sequence >= options_.sequences) {
-      fail(ErrorKind::usage, "engine", "sequence: expected 0 to {}, got {}", options_.sequences - 1,
-           r.sequence);
-    }
+    check_sequence(r.sequence);
     if (r.position < 0 || r.position >= options_.context) {
       fail(ErrorKind::usage, "engine", "position: expected 0 to {} (the context), got {}",
            options_.context - 1, r.position);
@@ -112,15 +123,92 @@ void Engine::check(std::span<const Row> rows, std::span<const float> logits) con
     wanted += r.logits ? 1 : 0;
   }
   if (wanted > most_logits(options_) ||
-      static_cast<int64_t>(logits.size()) < wanted * vocab_size()) {
+      static_cast<int64_t>(logits.size()) < wanted * result_size()) {
     fail(ErrorKind::usage, "engine", "expected room for the logits of {} rows (at most {}), got {}",
-         wanted, most_logits(options_), logits.size() / static_cast<size_t>(vocab_size()));
+         wanted, most_logits(options_), logits.size() / static_cast<size_t>(result_size()));
+  }
+}
+
+// The last position of each row's sequence in this run.
+void Engine::fill_ends(std::span<const Row> rows) {
+  if (model_->config.causal) return;
+  std::vector<int32_t> last(static_cast<size_t>(options_.sequences), 0);
+  for (const Row& r : rows) {
+    int32_t& end = last[static_cast<size_t>(r.sequence)];
+    end = std::max(end, r.position);
+  }
+  for (size_t i = 0; i < rows.size(); ++i)
+    ends_.as<int32_t>()[i] = last[static_cast<size_t>(rows[i].sequence)];
+}
+
+void Engine::check_sequence(int32_t sequence) const {
+  if (sequence >= 0 && sequence < options_.sequences) return;
+  fail(ErrorKind::usage, "engine", "sequence: expected 0 to {}, got {}", options_.sequences - 1,
+       sequence);
+}
+
+// Notes where the sequences of a recurrent model will stand; nothing, if a row cannot be next.
+void Engine::advance(std::span<const Row> rows) {
+  std::vector<int32_t> next = next_;
+  for (const Row& r : rows) {
+    int32_t& expected = next[static_cast<size_t>(r.sequence)];
+    if (r.position != 0 && r.position != expected) {
+      fail(ErrorKind::usage, "engine",
+           "position: expected {} in sequence {} (where the state of this recurrent model stands) "
+           "or 0, got {}",
+           expected, r.sequence, r.position);
+    }
+    expected = r.position + 1;
+  }
+  next_ = std::move(next);
+}
+
+std::span<std::byte> Engine::State::of(int32_t sequence, int64_t length) const {
+  const Shape& shape = tensor.shape();
+  const int64_t bytes = tensor.bytes() / shape[0];
+  const int64_t used = cells ? bytes / shape[1] * length : bytes;
+  return {tensor.as<std::byte>() + sequence * bytes, static_cast<size_t>(used)};
+}
+
+Engine::Memory Engine::save(int32_t sequence, int64_t length) const {
+  check_sequence(sequence);
+  const std::lock_guard lock(mutex_);
+  if (recurrent() && length != 0 && length != next_[static_cast<size_t>(sequence)]) {
+    fail(ErrorKind::usage, "engine", "length: expected all {} tokens of a recurrent model, got {}",
+         next_[static_cast<size_t>(sequence)], length);
+  }
+  Memory memory{length, {}};
+  for (const State& state : states_) {
+    const auto bytes = state.of(sequence, length);
+    memory.states.emplace_back(bytes.begin(), bytes.end());
+  }
+  return memory;
+}
+
+void Engine::restore(int32_t sequence, const Memory& memory) {
+  check_sequence(sequence);
+  const std::lock_guard lock(mutex_);
+  bool fits = memory.length <= options_.context && memory.states.size() == states_.size();
+  for (size_t i = 0; fits && i < states_.size(); ++i) {
+    fits = memory.states[i].size() == states_[i].of(sequence, memory.length).size();
+  }
+  if (!fits) {
+    fail(ErrorKind::usage, "engine",
+         "expected a memory of an engine with the same model and cache");
+  }
+  for (size_t i = 0; i < states_.size(); ++i) {
+    std::copy(memory.states[i].begin(), memory.states[i].end(),
+              states_[i].of(sequence, memory.length).begin());
+  }
+  if (recurrent()) {
+    next_[static_cast<size_t>(sequence)] = static_cast<int32_t>(memory.length);
   }
 }
 
 void Engine::run(std::span<const Row> rows, std::span<float> logits) {
   check(rows, logits);
   const std::lock_guard lock(mutex_);
+  if (recurrent()) advance(rows);
   int64_t wanted = 0;
   for (size_t i = 0; i < rows.size(); ++i) {
     ids_.as<int32_t>()[i] = rows[i].token;
@@ -128,6 +216,7 @@ void Engine::run(std::span<const Row> rows, std::span<float> logits) {
     positions_.as<int32_t>()[i] = rows[i].position;
     if (rows[i].logits) rows_.as<int32_t>()[wanted++] = static_cast<int32_t>(i);
   }
+  fill_ends(rows);
   // The plan has at least one row of logits; where none is wanted the first row's are not copied.
   if (wanted == 0) rows_.as<int32_t>()[0] = 0;
   executor_->set_extent("tokens", static_cast<int64_t>(rows.size()));
@@ -135,7 +224,7 @@ void Engine::run(std::span<const Row> rows, std::span<float> logits) {
   executor_->run();
   if (wanted > 0) {
     std::memcpy(logits.data(), executor_->output("logits").data,
-                static_cast<size_t>(wanted * vocab_size()) * sizeof(float));
+                static_cast<size_t>(wanted * result_size()) * sizeof(float));
   }
 }
 

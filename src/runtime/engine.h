@@ -1,10 +1,12 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/thread_pool.h"
 #include "graph/plan.h"
@@ -41,7 +43,8 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   // One token of a run: where it goes, and whether its logits are wanted. The cells below its
-  // position must have been filled by earlier tokens of the sequence (of this run or before).
+  // position must have been filled by earlier tokens of the sequence (of this run or before). A
+  // recurrent model's tokens must come one after the other: position 0 begins a sequence anew.
   struct Row {
     int32_t token = 0;
     int32_t sequence = 0;
@@ -49,15 +52,33 @@ class Engine {
     bool logits = false;
   };
   // Runs up to `batch` rows and copies the wanted rows' logits, in order, to `logits` [wanted, V].
-  // What a row gives does not depend on the rows that it is run with.
-  // Throws ErrorKind::usage for ids outside the vocabulary or positions outside the context.
+  // What a row gives does not depend on the rows that it is run with; but a row of an encoder sees
+  // all rows of its sequence, which must come in one run.
+  // Throws ErrorKind::usage for ids outside the vocabulary, positions outside the context, or
+  // positions that a recurrent model cannot go to.
   void run(std::span<const Row> rows, std::span<float> logits);
+
+  // Whether blocks carry a state from token to token that cannot be taken back (Mamba), beside or
+  // instead of keys and values.
+  [[nodiscard]] bool recurrent() const { return !next_.empty(); }
+
+  // What the model remembers of the first `length` tokens of a sequence: keys, values and states.
+  // A recurrent model remembers all of its tokens or none.
+  struct Memory {
+    int64_t length = 0;
+    std::vector<std::vector<std::byte>> states;
+  };
+  [[nodiscard]] Memory save(int32_t sequence, int64_t length) const;
+  // Throws ErrorKind::usage if the memory is of an engine with other states.
+  void restore(int32_t sequence, const Memory& memory);
 
   [[nodiscard]] const Model& model() const { return *model_; }
   [[nodiscard]] const std::shared_ptr<const Model>& shared_model() const { return model_; }
   [[nodiscard]] const EngineOptions& options() const { return options_; }
   [[nodiscard]] int64_t context() const { return options_.context; }
   [[nodiscard]] int64_t vocab_size() const { return model_->config.vocab_size; }
+  // Columns of a row's result: the vocabulary, or the width of an encoder.
+  [[nodiscard]] int64_t result_size() const { return result_size_; }
   [[nodiscard]] int threads() const { return pool_.size(); }
   [[nodiscard]] const Plan& plan() const { return *plan_; }
   [[nodiscard]] const MemoryPlan& memory() const { return memory_; }
@@ -65,17 +86,30 @@ class Engine {
   void observe(Executor::Observer observer, void* user);
 
  private:
+  // A leaf of the graph that outlives runs: [S, ...]. Of keys and values, the first cells of a
+  // sequence are its first tokens; any other is a whole.
+  struct State {
+    Tensor tensor;
+    bool cells;
+    [[nodiscard]] std::span<std::byte> of(int32_t sequence, int64_t length) const;
+  };
+
   void check(std::span<const Row> rows, std::span<const float> logits) const;
+  void fill_ends(std::span<const Row> rows);
+  void check_sequence(int32_t sequence) const;
+  void advance(std::span<const Row> rows);
 
   std::shared_ptr<const Model> model_;
   EngineOptions options_;
   ThreadPool pool_;
   std::shared_ptr<const Plan> plan_;
   MemoryPlan memory_;
-  std::vector<Tensor> caches_;
-  Tensor ids_, sequences_, positions_, rows_;
+  std::vector<State> states_;
+  std::vector<int32_t> next_;  // of a recurrent model: where each sequence goes on
+  Tensor ids_, sequences_, positions_, rows_, ends_;
+  int64_t result_size_ = 0;
   std::unique_ptr<Executor> executor_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
 };
 
 // What an engine with these options would need, without making it.

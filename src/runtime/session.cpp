@@ -77,6 +77,11 @@ Session::Session(std::shared_ptr<Engine> engine, int32_t sequence)
     : engine_(std::move(engine)),
       sequence_(sequence),
       logits_(static_cast<size_t>(engine_->vocab_size())) {
+  if (!engine_->model().config.causal) {
+    fail(ErrorKind::model, engine_->model().name,
+         "expected a model that continues text, got the encoder \"{}\" (see bantam embed)",
+         engine_->model().config.architecture);
+  }
   if (sequence < 0 || sequence >= engine_->options().sequences) {
     fail(ErrorKind::usage, "session", "sequence: expected 0 to {}, got {}",
          engine_->options().sequences - 1, sequence);
@@ -107,7 +112,23 @@ std::span<const float> Session::feed(std::span<const int32_t> tokens) {
 
 void Session::rewind(int64_t length) {
   BANTAM_ASSERT(length >= 0 && length <= position());
-  tokens_.resize(static_cast<size_t>(length));
+  if (!engine_->recurrent() || length == position()) {
+    tokens_.resize(static_cast<size_t>(length));
+    return;
+  }
+  const std::vector<int32_t> kept(tokens_.begin(), tokens_.begin() + length);
+  tokens_.clear();
+  feed(kept);
+}
+
+Session::Saved Session::save() const {
+  return {tokens_, logits_, engine_->save(sequence_, position())};
+}
+
+void Session::restore(const Saved& saved) {
+  engine_->restore(sequence_, saved.memory);
+  tokens_ = saved.tokens;
+  logits_ = saved.logits;
 }
 
 GenerateResult Session::generate(std::string_view prompt, const GenerateOptions& options,

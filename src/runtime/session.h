@@ -56,8 +56,19 @@ class Session {
   // text is split into calls, the logits are the same. Throws ErrorKind::usage if the context is
   // too short, naming both lengths.
   std::span<const float> feed(std::span<const int32_t> tokens);
-  // Forgets everything after the first `length` tokens.
+  // Forgets everything after the first `length` tokens. A recurrent model's state cannot be taken
+  // back: it reads those tokens again (a saved session is restored without).
   void rewind(int64_t length);
+
+  // The tokens so far with what the model remembers of them. Restored into this or another session
+  // of an engine with the same model, the text goes on with the same bits.
+  struct Saved {
+    std::vector<int32_t> tokens;
+    std::vector<float> logits;
+    Engine::Memory memory;
+  };
+  [[nodiscard]] Saved save() const;
+  void restore(const Saved& saved);
 
   // Continues the text with what follows `prompt`. `on_text` gets whole characters as they come.
   using OnText = std::function<bool(std::string_view piece)>;

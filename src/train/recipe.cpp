@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "models/architectures.h"
 #include "train/toml_reader.h"
 
 namespace bantam {
@@ -54,9 +55,38 @@ void read_data(TomlReader r, Recipe& recipe) {
   r.finish();
 }
 
+// What a table says in place of what the configuration already holds.
+class RecipeKeys : public ConfigKeys {
+ public:
+  RecipeKeys(TomlReader& table, const std::string& path) : ConfigKeys(path), table_(table) {}
+
+ private:
+  void integer(std::string_view key, int64_t& value, std::optional<int64_t> otherwise,
+               Write) override {
+    if (value == 0 && otherwise) value = *otherwise;
+    value = table_.integer(key, value, INT64_MIN);
+  }
+  void real(std::string_view key, double& value, std::optional<double>, Write) override {
+    value = table_.real(key, value, -1e300, 1e300);
+  }
+  void boolean(std::string_view key, bool& value, bool) override {
+    value = table_.boolean(key, value);
+  }
+  void text(std::string_view key, std::string& value, std::string_view) override {
+    value = table_.text(key, value);
+  }
+  void integers(std::string_view key, std::vector<int64_t>& values,
+                std::optional<int64_t>) override {
+    if (table_.has(key)) values = table_.integers(key);
+  }
+
+  TomlReader& table_;
+};
+
 void read_model(TomlReader r, Recipe& recipe) {
   ModelConfig& m = recipe.model;
   m.architecture = r.text("architecture", "llama");
+  const Architecture& architecture = find_architecture(m.architecture, recipe.path);
   m.block_count = r.integer("layers", 0, 1, 1000);
   m.embedding_length = r.integer("width", 0, 1, 65536);
   m.head_count = r.integer("heads", 0, 1, 1024);
@@ -66,11 +96,14 @@ void read_model(TomlReader r, Recipe& recipe) {
   m.context_length = r.integer("context", 0, 2, 1 << 20);
   m.rope_theta = r.real("rope_theta", 10000, 1, 1e9);
   m.rope_dims = r.integer("rope_dims", m.head_size, 2);
-  m.rms_norm_eps = r.real("rms_norm_eps", 1e-5, 1e-12, 1);
+  m.norm_eps = r.real("rms_norm_eps", 1e-5, 1e-12, 1);
   m.tied_embeddings = r.boolean("tied_embeddings", true);
-  m.rope_pairs = r.choice("rope_pairs", {"interleaved", "halves"}, 0) == 0
-                     ? ops::RopePairs::interleaved
-                     : ops::RopePairs::halves;
+  m.rope_pairs = static_cast<ops::RopePairs>(r.choice(
+      "rope_pairs", {"interleaved", "halves"}, static_cast<size_t>(architecture.rope_pairs)));
+  TomlReader table = r.table("keys");
+  RecipeKeys keys(table, recipe.path);
+  architecture.keys(keys, m);
+  table.finish();
   r.finish();
 }
 
@@ -87,6 +120,7 @@ void read_train(TomlReader r, Recipe& recipe) {
   t.eps = r.real("eps", 1e-8, 1e-16, 1);
   t.weight_decay = r.real("weight_decay", 0.1, 0, 10);
   t.clip = r.real("clip", 1, 0, 1e9);
+  t.expert_balance = r.real("expert_balance", 0.01, 0, 100);
   t.seed = static_cast<uint64_t>(r.integer("seed", 1, 0));
   t.threads = static_cast<int>(r.integer("threads", 0, 0, 1024));
 

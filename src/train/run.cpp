@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "data/sampler.h"
+#include "models/architectures.h"
 #include "runtime/session.h"
 #include "train/checkpoint.h"
 
@@ -210,8 +211,9 @@ class Run {
   // Samples while training share the weights; the file at the end is written from converted copies.
   int64_t results_bytes() const {
     int64_t copies = 0;
-    for (const auto& [unused, t] : trainer_.weights()) {
-      if (t.shape().rank() > 1) copies += row_bytes(recipe_.output_type, t.shape().elements());
+    const auto f32 = f32_weights(model());
+    for (const auto& [name, t] : trainer_.weights()) {
+      if (!f32.contains(name)) copies += row_bytes(recipe_.output_type, t.shape().elements());
     }
     if (recipe_.sample_prompts.empty()) return copies;
     const MemoryPlan samples = plan_memory(model(), sample_engine());
@@ -231,8 +233,9 @@ class Run {
 
   void finish(const MetricsLog& log) {
     Model m = model();
-    for (auto& [unused, t] : m.weights) {
-      if (t.shape().rank() > 1) t = t.to(recipe_.output_type);
+    const auto f32 = f32_weights(m);
+    for (auto& [name, t] : m.weights) {
+      if (!f32.contains(name)) t = t.to(recipe_.output_type);
     }
     if (!recipe_.licence.empty()) m.metadata.emplace_back("general.license", recipe_.licence);
     m.metadata.emplace_back("bantam.training.steps", static_cast<uint64_t>(state_.steps));

@@ -81,6 +81,20 @@ std::vector<std::string> TomlReader::texts(std::string_view key) {
   return values;
 }
 
+std::vector<int64_t> TomlReader::integers(std::string_view key) {
+  const toml::node* node = find(key);
+  std::vector<int64_t> values;
+  if (node == nullptr) return values;
+  const toml::array* array = node->as_array();
+  if (array == nullptr) return {integer(key, 0, INT64_MIN)};
+  for (const toml::node& item : *array) {
+    const auto value = item.value_exact<int64_t>();
+    if (!value) wrong(key, "whole numbers");
+    values.push_back(*value);
+  }
+  return values;
+}
+
 TomlReader TomlReader::table(std::string_view key) {
   const toml::node* node = find(key);
   const std::string prefix = fmt::format("{}{}.", prefix_, key);

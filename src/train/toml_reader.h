@@ -26,6 +26,7 @@ class TomlReader {
   size_t choice(std::string_view key, const std::vector<std::string_view>& choices,
                 size_t otherwise);
   std::vector<std::string> texts(std::string_view key);
+  std::vector<int64_t> integers(std::string_view key);  // one number is an array of one
   // A sub-table; empty if absent.
   TomlReader table(std::string_view key);
   // An array of tables; entries may be plain strings, which become {path = "..."}.

@@ -16,7 +16,38 @@ namespace bantam {
 namespace {
 
 bool writes_residual(std::string_view name) {
-  return name.ends_with("attn_output.weight") || name.ends_with("ffn_down.weight");
+  for (const std::string_view part : {"attn_output", "ffn_down", "ffn_down_exps", "ffn_down_shexp",
+                                      "ssm_out", "shortconv.out_proj"}) {
+    if (name.ends_with(fmt::format(".{}.weight", part))) return true;
+  }
+  return false;
+}
+
+// Decay rates and step sizes of a state space start spread over their useful range (Gu & Dao 2023);
+// false if the weight is none of its own.
+bool initialise_state_space(std::string_view name, const Shape& shape, float* data,
+                            Random& random) {
+  const int64_t n = shape.elements(), columns = shape[-1];
+  if (name.ends_with("ssm_a")) {
+    for (int64_t i = 0; i < n; ++i) {
+      const auto rate = columns > 1 ? static_cast<float>(i % columns + 1)
+                                    : 1 + 15 * static_cast<float>(random.uniform());
+      data[i] = -rate;
+    }
+  } else if (name.ends_with("ssm_dt.bias")) {
+    for (int64_t i = 0; i < n; ++i) {
+      const double dt = 0.001 * std::pow(100.0, static_cast<double>(random.uniform()));
+      data[i] = static_cast<float>(std::log(std::expm1(dt)));  // softplus of it is dt
+    }
+  } else if (name.ends_with("conv1d.weight") || name.ends_with("shortconv.conv.weight")) {
+    const float deviation = 1 / std::sqrt(3 * static_cast<float>(columns));
+    for (int64_t i = 0; i < n; ++i) data[i] = deviation * random.normal();
+  } else if (name.ends_with("ssm_d") || name.ends_with("ssm_norm.weight")) {
+    std::fill(data, data + n, 1.0f);
+  } else {
+    return false;
+  }
+  return true;
 }
 
 Weights zeros_like(const Weights& weights) {
@@ -34,8 +65,9 @@ int64_t bytes_of(const Weights& weights) {
 // The teacher's weights in the types that the graph computes with.
 Weights teacher_weights(const Model& teacher, DType compute) {
   Weights w;
+  const auto f32 = f32_weights(teacher);
   for (const auto& [name, t] : teacher.weights) {
-    const DType type = teacher_type(t, compute);
+    const DType type = f32.contains(name) ? DType::f32 : compute;
     w[name] = t.dtype() == type ? t : t.to(type);
   }
   return w;
@@ -52,8 +84,9 @@ void check_vocabularies(const ModelConfig& student, const Model& teacher) {
 int64_t teacher_bytes(const Model* teacher, DType compute) {
   int64_t bytes = 0;
   if (teacher == nullptr) return 0;
-  for (const auto& [unused, t] : teacher->weights) {
-    const DType type = teacher_type(t, compute);
+  const auto f32 = f32_weights(*teacher);
+  for (const auto& [name, t] : teacher->weights) {
+    const DType type = f32.contains(name) ? DType::f32 : compute;
     bytes += t.bytes();
     if (t.dtype() != type) bytes += row_bytes(type, t.shape().elements());
   }
@@ -91,19 +124,21 @@ TrainingMemory memory_beside(const TrainingPlans& plans, const Weights& weights,
 
 Weights initial_weights(const ModelConfig& config, uint64_t seed) {
   Weights weights;
-  uint64_t stream = 0;
+  uint64_t matrices = 0, vectors = uint64_t{1} << 32;  // streams of random numbers
   const auto depth = static_cast<float>(2 * config.block_count);
   for (const WeightShape& w : required_weights(config)) {
     Tensor t = Tensor::zeros(DType::f32, w.shape);
     auto* data = t.as<float>();
     const int64_t n = w.shape.elements();
-    if (w.shape.rank() == 1) {
-      const bool bias = w.name.ends_with(".bias");
-      std::fill(data, data + n, bias ? 0.0f : 1.0f);
-    } else {
-      Random random(seed, ++stream);
-      const float deviation = writes_residual(w.name) ? 0.02f / std::sqrt(depth) : 0.02f;
-      for (int64_t i = 0; i < n; ++i) data[i] = deviation * random.normal();
+    const bool bias = w.name.ends_with(".bias"), vector = w.shape.rank() == 1;
+    Random random(seed, vector ? ++vectors : ++matrices);
+    if (initialise_state_space(w.name, w.shape, data, random)) {
+      weights[w.name] = std::move(t);
+      continue;
+    }
+    const float deviation = writes_residual(w.name) ? 0.02f / std::sqrt(depth) : 0.02f;
+    for (int64_t i = 0; i < n; ++i) {
+      data[i] = bias ? 0.0f : vector ? 1.0f : deviation * random.normal();
     }
     weights[w.name] = std::move(t);
   }

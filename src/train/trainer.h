@@ -29,8 +29,9 @@ struct TrainerOptions {
   bool checkpoint_activations = false;
   double dropout = 0;
   double beta1 = 0.9, beta2 = 0.95, eps = 1e-8;
-  double weight_decay = 0.1;  // of matrices; vectors are not decayed
-  double clip = 1;            // largest norm of the gradient, 0: none
+  double weight_decay = 0.1;     // of matrices; vectors are not decayed
+  double clip = 1;               // largest norm of the gradient, 0: none
+  double expert_balance = 0.01;  // weight of the loss that spreads rows over experts
   uint64_t seed = 1;
   int threads = 0;
 

@@ -9,10 +9,6 @@
 
 namespace bantam {
 
-DType teacher_type(const Tensor& weight, DType compute) {
-  return weight.shape().rank() == 1 ? DType::f32 : compute;
-}
-
 namespace {
 
 std::shared_ptr<const Plan> plan(const Graph& g, int threads) {
@@ -34,9 +30,7 @@ Value teacher_logits(Graph& g, const TrainerOptions& o, const Model& teacher) {
   b.compute = o.compute;
   b.rows = o.rows();
   b.sequence_length = o.length;
-  b.weight_type = [&](std::string_view name) {
-    return teacher_type(teacher.weights.find(name)->second, o.compute);
-  };
+  b.weight_type = [&](std::string_view) { return o.compute; };
   b.has_weight = [&](std::string_view name) { return teacher.weights.contains(name); };
   Builder builder(g, b);
   const Value logits = build_model(builder, teacher.config);
@@ -65,6 +59,11 @@ Graph gradient_graph(const ModelConfig& config, const TrainerOptions& o, const M
     loss = ops::add(g, ops::scale(g, ops::sum(g, d), mean * distill->alpha),
                     ops::scale(g, ce, 1 - distill->alpha));
   }
+  const Value balance = b.expert_balance_loss();
+  if (balance.defined() && o.expert_balance > 0) {
+    const double share = o.expert_balance / static_cast<double>(o.accumulation);
+    loss = ops::add(g, loss, ops::scale(g, balance, share));
+  }
   g.output("ce", ce);
   g.output("loss", loss);
 
@@ -72,7 +71,7 @@ Graph gradient_graph(const ModelConfig& config, const TrainerOptions& o, const M
   for (const WeightShape& w : required_weights(config)) parameters.push_back(g.find_leaf(w.name));
   const std::vector<Value> gradients = gradient(g, loss, parameters);
   for (size_t i = 0; i < parameters.size(); ++i) {
-    BANTAM_ASSERT(gradients[i].defined());
+    if (!gradients[i].defined()) continue;  // what only decides (a correction of routing) stays
     const Value state = g.state(fmt::format("grad.{}", g.node(parameters[i]).name),
                                 {DType::f32, g.shape(parameters[i])});
     ops::accumulate(g, state, gradients[i]);
@@ -97,7 +96,7 @@ Graph update_graph(const ModelConfig& config, const TrainerOptions& o) {
   const Value hyper = g.input("hyper", {DType::f32, {8}});
   for (const WeightShape& w : required_weights(config)) {
     const Type type{DType::f32, w.shape};
-    const double decay = w.shape.rank() > 1 ? o.weight_decay : 0;
+    const double decay = w.f32_only ? 0 : o.weight_decay;
     ops::adamw(g, g.state(w.name, type), g.state("m." + w.name, type), g.state("v." + w.name, type),
                g.state("grad." + w.name, type), hyper, decay);
   }

@@ -22,7 +22,4 @@ TrainingPlans make_training_plans(const ModelConfig& config, const TrainerOption
                                   const Model* teacher,
                                   const std::optional<DistillOptions>& distill, int threads);
 
-// The type that a teacher's weight has in the graph: matrices in the compute type.
-DType teacher_type(const Tensor& weight, DType compute);
-
 }  // namespace bantam

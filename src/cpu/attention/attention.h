@@ -2,12 +2,13 @@
 
 // Grouped-query attention, blocked over keys (Dao 2023, "FlashAttention-2").
 //
-//   s[j] = scale * q . k[j],  p[j] = exp(s[j]) / sum_j exp(s[j]),  out = sum_j p[j] v[j],
-//   lse = log sum_j exp(s[j])
+//   s[j] = cap(scale * q . k[j]) + bias[j],  p[j] = exp(s[j]) / (sum_j exp(s[j]) + exp(sink)),
+//   out = sum_j p[j] v[j],  lse = log (sum_j exp(s[j]) + exp(sink))
 //
-// over the cells j that a row sees. Key blocks lie at fixed multiples of kBlock, and the online
-// softmax is restarted at fixed multiples of kSplit and merged in order, so that a row's bits
-// depend on nothing but its own query and the cells that it sees.
+// over the cells j that a row sees, where cap(x) = softcap tanh(x / softcap) (Gemma 2), and cap,
+// bias and sink are there where the op has them. Key blocks lie at fixed multiples of kBlock, and
+// the online softmax is restarted at fixed multiples of kSplit and merged in order, so that a row's
+// bits depend on nothing but its own query and the cells that it sees.
 //
 // Every f32 sum is a chain of fused multiply-adds in index order, one chain per output element, and
 // exp is one polynomial: FloatKernels give equal bits on every instruction set. Plain C types only,
@@ -27,40 +28,52 @@ inline int64_t round_up(int64_t n, int64_t to) {
   return (n + to - 1) / to * to;
 }
 
-// One key block against `rows` query rows. D: head size, P: D rounded up to kLanes, padding zero.
-struct ForwardBlock {
-  int64_t rows, D, P;
-  int64_t count;  // keys of the block that any row sees, 1..kBlock
+// How scores come from q . k.
+struct Scoring {
   float scale;
-  const float* q;          // [rows, P]
-  const float* kt;         // [D, kBlock], transposed keys
-  const float* v;          // [kBlock, P]
-  const int32_t* visible;  // [rows] keys of this block that the row sees, 0..count
+  float softcap = 0;  // 0: none
+};
+
+// One key block against `rows` query rows. D: size of queries and keys, E: of values, P and Q: D
+// and E rounded up to kLanes, padding zero.
+struct ForwardBlock {
+  int64_t rows, D, P, Q;
+  int64_t count;  // keys of the block that any row sees, 1..kBlock
+  Scoring scoring;
+  const float* q;   // [rows, P]
+  const float* kt;  // [D, kBlock], transposed keys
+  const float* v;   // [kBlock, Q]
+  // [rows] the row sees keys hidden .. visible - 1 of this block; hidden < visible, or visible is 0
+  const int32_t *visible, *hidden;
+  const float* bias;  // [rows, kBlock], or null
   // Running softmax: maximum, lanes of the sum, weighted values.
   float* m;  // [rows], -inf at first
   float* l;  // [rows, kLanes]
-  float* o;  // [rows, P]
+  float* o;  // [rows, Q]
 };
 
-// The same for the gradient: with p[j] = exp(s[j] - lse) and ds[j] = scale p[j] (dout . v[j] -
-// delta) dv[j] += p[j] dout, dk[j] += ds[j] q, dq += sum_j ds[j] k[j], where delta = dout . out.
+// The same for the gradient: with p[j] = exp(s[j] - lse) and g[j] = p[j] (dout . v[j] - delta),
+// where delta = dout . out: dbias[j] = g[j], ds[j] = scale cap' g[j], dv[j] += p[j] dout,
+// dk[j] += ds[j] q, dq += sum_j ds[j] k[j].
 struct BackwardBlock {
-  int64_t rows, D, P;
+  int64_t rows, D, E, P, Q;
   int64_t count;
-  float scale;
-  const float* q;          // [rows, P]
-  const float* dout;       // [rows, P]
-  const float* k;          // [kBlock, P]
-  const float* kt;         // [D, kBlock]
-  const float* vt;         // [D, kBlock]
-  const int32_t* visible;  // [rows]
-  const float* lse;        // [rows]
-  const float* delta;      // [rows]
-  float* p;                // [rows, kBlock] scratch
-  float* ds;               // [rows, kBlock] scratch
-  float* dq;               // [rows, P], added to
-  float* dk;               // [kBlock, P], added to
-  float* dv;               // [kBlock, P], added to
+  Scoring scoring;
+  const float* q;                   // [rows, P]
+  const float* dout;                // [rows, Q]
+  const float* k;                   // [kBlock, P]
+  const float* kt;                  // [D, kBlock]
+  const float* vt;                  // [E, kBlock]
+  const int32_t *visible, *hidden;  // [rows]
+  const float* bias;                // [rows, kBlock], or null
+  float* dbias;                     // [rows, kBlock], written where bias is given
+  const float* lse;                 // [rows]
+  const float* delta;               // [rows]
+  float* p;                         // [rows, kBlock] scratch
+  float* ds;                        // [rows, kBlock] scratch
+  float* dq;                        // [rows, P], added to
+  float* dk;                        // [kBlock, P], added to
+  float* dv;                        // [kBlock, Q], added to
 };
 
 struct FloatKernels {
@@ -71,15 +84,16 @@ struct FloatKernels {
   void (*pack_transposed[3])(const void* x, int64_t stride, int64_t count, int64_t D, float* to);
   void (*forward)(const ForwardBlock&);
   // Merges the softmax of a later split (m, l, o) of one row into `to_*`.
-  void (*merge)(float m, const float* l, const float* o, int64_t P, float* to_m, float* to_l,
+  void (*merge)(float m, const float* l, const float* o, int64_t Q, float* to_m, float* to_l,
                 float* to_o);
   void (*backward)(const BackwardBlock&);
 };
 
-// Tiles of bf16 with f32 sums (Intel AMX): any number of rows of one sequence and one head. Rows of
-// q, out, dout and dq lie `stride` elements apart, those of lse `lse_stride`. A row's bits depend
-// only on its own query and the cells that it sees; but cells that another row of the same call
-// sees must be finite, since hidden products are multiplied by zero.
+// Tiles of bf16 with f32 sums (Intel AMX), for plain scores and values of the size of keys: any
+// number of rows of one sequence and one head. Rows of q, out, dout and dq lie `stride` elements
+// apart, those of lse `lse_stride`. A row's bits depend only on its own query and the cells that it
+// sees; but cells that another row of the same call sees must be finite, since hidden products are
+// multiplied by zero.
 struct TileForward {
   int64_t rows, D;
   float scale;

@@ -32,6 +32,8 @@ inline void run(std::string_view op, const Attributes& attributes,
 
 struct Extents {
   int64_t H, K, D, S, C;
+  int64_t E = 0;  // of values; 0: D
+  [[nodiscard]] int64_t value_size() const { return E > 0 ? E : D; }
 };
 
 inline Tensor random_tensor(const Shape& shape, DType dtype, uint64_t seed, float factor = 1) {
@@ -51,6 +53,7 @@ struct Case {
   Extents e;
   Attributes attributes;
   Tensor q, k, v, sequences, positions, out, lse, dout, dq, dk, dv;
+  Tensor sinks, bias, dsinks, dbias;  // where the attributes say so
 
   Case(const Extents& extents, const std::vector<int32_t>& sequence_list,
        const std::vector<int32_t>& position_list, DType q_type, DType cache_type,
@@ -61,16 +64,37 @@ struct Case {
     const auto N = static_cast<int64_t>(sequence_list.size());
     q = random_tensor({N, e.H, e.D}, q_type, 1, 3);
     k = random_tensor({e.S, e.C, e.K, e.D}, cache_type, 2, 2);
-    v = random_tensor({e.S, e.C, e.K, e.D}, cache_type, 3);
-    dout = random_tensor({N, e.H, e.D}, q_type, 4);
+    v = random_tensor({e.S, e.C, e.K, e.value_size()}, cache_type, 3);
+    dout = random_tensor({N, e.H, e.value_size()}, q_type, 4);
     sequences = index_tensor(sequence_list);
     positions = index_tensor(position_list);
-    out = Tensor::zeros(q_type, {N, e.H, e.D});
+    out = Tensor::zeros(q_type, {N, e.H, e.value_size()});
     lse = Tensor::zeros(DType::f32, {N, e.H});
     dq = Tensor::zeros(q_type, q.shape());
     dk = Tensor::zeros(cache_type, k.shape());
     dv = Tensor::zeros(cache_type, v.shape());
   }
+  Case& with_window(int64_t cells) {
+    attributes.set("window", cells);
+    return *this;
+  }
+  Case& with_softcap(double cap) {
+    attributes.set("softcap", cap);
+    return *this;
+  }
+  Case& with_sinks() {
+    attributes.set("sinks", int64_t{1});
+    sinks = random_tensor({e.H}, DType::f32, 5, 4);
+    dsinks = Tensor::zeros(DType::f32, {e.H});
+    return *this;
+  }
+  Case& with_bias() {
+    attributes.set("bias", int64_t{1});
+    bias = random_tensor({e.H, rows(), e.S * e.C}, DType::f32, 6, 2);
+    dbias = Tensor::zeros(DType::f32, bias.shape());
+    return *this;
+  }
+
   // Rows 0 .. T-1 of every sequence, in order: what training sees.
   static Case training(const Extents& e, DType t, bool causal = true) {
     std::vector<int32_t> s, p;
@@ -104,15 +128,27 @@ struct Case {
   [[nodiscard]] int64_t visible(int64_t n) const {
     return attributes.integer("causal") != 0 ? positions.as<int32_t>()[n] + 1 : e.C;
   }
+  [[nodiscard]] int64_t hidden(int64_t n) const {
+    const int64_t window = attributes.integer("window", 0);
+    return window > 0 ? std::max<int64_t>(0, visible(n) - window) : 0;
+  }
   void forward(ThreadPool& pool) {
-    const TensorView inputs[] = {q.view(), k.view(), v.view(), sequences.view(), positions.view()};
+    std::vector<TensorView> inputs{q.view(), k.view(), v.view(), sequences.view(),
+                                   positions.view()};
     const TensorView outputs[] = {out.view(), lse.view()};
+    for (const Tensor* extra : {&sinks, &bias})
+      if (extra->defined()) inputs.push_back(extra->view());
     run("attention", attributes, inputs, outputs, pool);
   }
   void backward(ThreadPool& pool) {
-    const TensorView inputs[] = {q.view(),         k.view(),   v.view(),   sequences.view(),
-                                 positions.view(), out.view(), lse.view(), dout.view()};
-    const TensorView outputs[] = {dq.view(), dk.view(), dv.view()};
+    std::vector<TensorView> inputs{q.view(),         k.view(),   v.view(),   sequences.view(),
+                                   positions.view(), out.view(), lse.view(), dout.view()};
+    std::vector<TensorView> outputs{dq.view(), dk.view(), dv.view()};
+    for (const auto& [extra, gradient] : {std::pair{&sinks, &dsinks}, {&bias, &dbias}}) {
+      if (!extra->defined()) continue;
+      inputs.push_back(extra->view());
+      outputs.push_back(gradient->view());
+    }
     run("attention_grad", attributes, inputs, outputs, pool);
   }
 };

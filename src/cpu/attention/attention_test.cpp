@@ -191,6 +191,71 @@ TEST(AttentionGradient, AgreesWithDoublePrecision) {
       }
 }
 
+// What the plain op leaves out: windows, soft caps, sinks, biases and values of their own size.
+std::vector<Case> extended_cases(DType t) {
+  const Extents shapes[] = {{4, 2, 24, 2, 150}, {3, 1, 33, 1, 97, 17}, {2, 2, 16, 2, 70, 40}};
+  std::vector<Case> cases;
+  for (const Extents& e : shapes) {
+    for (const int64_t window : {1, 13, 64, 100})
+      cases.push_back(Case::training(e, t).with_window(window));
+    cases.push_back(Case::training(e, t).with_softcap(1.5));
+    cases.push_back(Case::training(e, t).with_sinks());
+    cases.push_back(Case::training(e, t).with_bias());
+    cases.push_back(Case::training(e, t, false).with_bias().with_sinks());
+    cases.push_back(Case::training(e, t).with_window(70).with_softcap(2).with_sinks().with_bias());
+  }
+  return cases;
+}
+
+TEST(AttentionExtensions, AgreeWithDoublePrecision) {
+  ThreadPool pool(2);
+  for (const DType t : {DType::f32, DType::bf16})
+    for (Case& c : extended_cases(t)) {
+      c.forward(pool);
+      c.backward(pool);
+      const Reference r(c, true);
+      const bool f32 = t == DType::f32;
+      const double forward = f32 ? 3e-6 : 8e-3, backward = f32 ? 6e-6 : 2e-2;
+      EXPECT_LT(distance(c.out, r.out), forward);
+      EXPECT_LT(distance(c.lse, r.lse), f32 ? 2e-6 : 1e-5);
+      EXPECT_LT(distance(c.dq, r.dq), backward);
+      EXPECT_LT(distance(c.dk, r.dk), backward);
+      EXPECT_LT(distance(c.dv, r.dv), backward);
+      if (c.sinks.defined()) {
+        EXPECT_LT(distance(c.dsinks, r.dsinks), backward);
+      }
+      if (c.bias.defined()) {
+        EXPECT_LT(distance(c.dbias, r.dbias), backward);
+      }
+    }
+}
+
+TEST(AttentionExtensions, HaveTheSameBitsForEverySplitOfThePrompt) {
+  ThreadPool one(1), two(2);
+  const Extents e{6, 2, 48, 1, 700};
+  for (const int64_t window : {5, 64, 130, 600}) {
+    Case whole = prompt(e, 0, 700, DType::f16).with_window(window).with_softcap(3).with_sinks();
+    whole.forward(one);
+    for (const int64_t length : {1, 7, 64})
+      for (int64_t first = length == 1 ? 500 : 0; first < 700; first += length) {
+        Case part = whole.slice(first, std::min<int64_t>(700, first + length));
+        part.forward(first % 2 ? one : two);
+        ASSERT_TRUE(same_rows(whole.out, first, part.out, 0, part.rows())) << first;
+        if (length == 1) first += 12;
+      }
+  }
+}
+
+TEST(AttentionExtensions, SurviveSinksBeyondAllScores) {
+  ThreadPool pool(1);
+  Case c = Case::training({2, 1, 8, 1, 5}, DType::f32).with_sinks();
+  c.sinks.as<float>()[0] = 200;
+  c.forward(pool);
+  for (int64_t i = 0; i < c.out.shape().elements(); ++i)
+    ASSERT_TRUE(std::isfinite(c.out.as<float>()[i]));
+  EXPECT_FLOAT_EQ(c.lse.as<float>()[0], 200);
+}
+
 TEST(AttentionGradient, HandlesAnyListOfRows) {
   ThreadPool pool(2);
   const Extents e{4, 2, 24, 3, 90};
@@ -249,12 +314,13 @@ TEST(CacheWrite, ConvertsAndPlacesRows) {
 
 // Every instruction set of this machine must give the bits of the scalar kernels.
 struct Blocks {
-  std::vector<float> kt, v, vt, q, dout, m, l, o, p, ds, dq, dk, dv, lse, delta;
+  std::vector<float> kt, v, vt, q, dout, m, l, o, p, ds, dq, dk, dv, lse, delta, bias, dbias;
   static std::vector<float> noise(int64_t n, uint64_t seed) {
     const Tensor t = random_tensor({n}, DType::f32, seed, 2);
     return {t.as<float>(), t.as<float>() + n};
   }
-  Blocks(const FloatKernels& kernels, int64_t D, int64_t count, int64_t rows, Element element) {
+  Blocks(const FloatKernels& kernels, int64_t D, int64_t count, int64_t rows, Element element,
+         bool extended) {
     const int64_t P = round_up(D, kLanes), stride = D + 3;
     const DType type = element == Element::f32   ? DType::f32
                        : element == Element::f16 ? DType::f16
@@ -272,20 +338,59 @@ struct Blocks {
     m.assign(static_cast<size_t>(rows), -INFINITY);
     l.assign(static_cast<size_t>(rows * kLanes), 0);
     for (auto* x : {&o, &dq}) x->assign(static_cast<size_t>(rows * P), 0);
-    for (auto* x : {&p, &ds}) x->assign(static_cast<size_t>(rows * kBlock), 0);
-    std::vector<int32_t> visible;
-    for (int64_t i = 0; i < rows; ++i) visible.push_back(static_cast<int32_t>(i * 7 % (count + 1)));
+    for (auto* x : {&p, &ds, &dbias}) x->assign(static_cast<size_t>(rows * kBlock), 0);
+    bias = noise(rows * kBlock, 10);
+    std::vector<int32_t> visible, hidden;
+    for (int64_t i = 0; i < rows; ++i) {
+      visible.push_back(static_cast<int32_t>(i * 7 % (count + 1)));
+      hidden.push_back(extended ? visible.back() * 2 / 3 : 0);
+    }
+    const float softcap = extended ? 2.5f : 0.0f;
+    const float* biases = extended ? bias.data() : nullptr;
     for (const float scale : {0.3f, 1.1f})
-      kernels.forward({rows, D, P, count, scale, q.data(), kt.data(), v.data(), visible.data(),
-                       m.data(), l.data(), o.data()});
+      kernels.forward({rows,
+                       D,
+                       P,
+                       P,
+                       count,
+                       {scale, softcap},
+                       q.data(),
+                       kt.data(),
+                       v.data(),
+                       visible.data(),
+                       hidden.data(),
+                       biases,
+                       m.data(),
+                       l.data(),
+                       o.data()});
     kernels.merge(0.25f, q.data(), dout.data(), P, m.data() + 1, l.data() + kLanes, o.data() + P);
-    kernels.backward({rows, D, P, count, 0.3f, q.data(), dout.data(), v.data(), kt.data(),
-                      vt.data(), visible.data(), lse.data(), delta.data(), p.data(), ds.data(),
-                      dq.data(), dk.data(), dv.data()});
+    kernels.backward({rows,
+                      D,
+                      D,
+                      P,
+                      P,
+                      count,
+                      {0.3f, softcap},
+                      q.data(),
+                      dout.data(),
+                      v.data(),
+                      kt.data(),
+                      vt.data(),
+                      visible.data(),
+                      hidden.data(),
+                      biases,
+                      dbias.data(),
+                      lse.data(),
+                      delta.data(),
+                      p.data(),
+                      ds.data(),
+                      dq.data(),
+                      dk.data(),
+                      dv.data()});
   }
   [[nodiscard]] std::vector<float> all() const {
     std::vector<float> result;
-    for (const auto* x : {&v, &m, &l, &o, &dq, &dk, &dv})
+    for (const auto* x : {&v, &m, &l, &o, &dq, &dk, &dv, &dbias})
       result.insert(result.end(), x->begin(), x->end());
     return result;
   }
@@ -301,10 +406,12 @@ TEST(AttentionKernels, GiveTheBitsOfTheScalarOnes) {
     for (const int64_t D : {1, 7, 16, 37, 64})
       for (const int64_t count : {1, 15, 40, 64})
         for (const Element e : {Element::f32, Element::f16, Element::bf16}) {
-          const auto want = Blocks(*float_table()[0].function, D, count, 11, e).all();
-          const auto got = Blocks(*entry.function, D, count, 11, e).all();
-          ASSERT_EQ(std::memcmp(want.data(), got.data(), want.size() * sizeof(float)), 0)
-              << isa_name(entry.isa) << " D " << D << " count " << count;
+          for (const bool extended : {false, true}) {
+            const auto want = Blocks(*float_table()[0].function, D, count, 11, e, extended).all();
+            const auto got = Blocks(*entry.function, D, count, 11, e, extended).all();
+            ASSERT_EQ(std::memcmp(want.data(), got.data(), want.size() * sizeof(float)), 0)
+                << isa_name(entry.isa) << " D " << D << " count " << count;
+          }
         }
   }
 }

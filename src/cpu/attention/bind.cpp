@@ -17,12 +17,19 @@ bool is_cache(DType t) {
   return t == DType::f32 || t == DType::f16 || t == DType::bf16;
 }
 
+// What the tile kernels know: scores as they are, over all cells, values of the size of keys.
+bool is_plain(const BindRequest& r, const Problem& p) {
+  for (const char* extra : {"sinks", "bias"})
+    if (r.attributes.integer(extra, 0) != 0) return false;
+  return p.window == 0 && p.scoring.softcap == 0 && p.D == p.E;
+}
+
 std::optional<BoundKernel> bind_attention(const BindRequest& r) {
   const bool f32 = r.in(0) == DType::f32 && is_cache(r.in(1)) && r.in(2) == r.in(1);
   const bool bf16 = all(r, {0, 1, 2}, DType::bf16);
   if ((!f32 && !bf16) || r.out(0) != r.in(0) || r.out(1) != DType::f32) return {};
-  const Problem p(r.inputs[0], r.inputs[1], r.attributes, nullptr, nullptr);
-  if (bf16 && attention::tile_kernels() != nullptr)
+  const Problem p(r.inputs[0], r.inputs[1], r.inputs[2], r.attributes, nullptr, nullptr);
+  if (bf16 && is_plain(r, p) && attention::tile_kernels() != nullptr)
     return BoundKernel{attention::run_forward_tiles, attention::forward_tiles_bytes(p, r.threads)};
   return BoundKernel{attention::run_forward, attention::forward_bytes(p, r.threads)};
 }
@@ -33,8 +40,8 @@ std::optional<BoundKernel> bind_attention_grad(const BindRequest& r) {
   if (r.in(6) != DType::f32) return {};
   for (size_t i = 0; i < 3; ++i)
     if (r.out(i) != t) return {};
-  const Problem p(r.inputs[0], r.inputs[1], r.attributes, nullptr, nullptr);
-  if (t == DType::bf16 && attention::tile_kernels() != nullptr)
+  const Problem p(r.inputs[0], r.inputs[1], r.inputs[2], r.attributes, nullptr, nullptr);
+  if (t == DType::bf16 && is_plain(r, p) && attention::tile_kernels() != nullptr)
     return BoundKernel{attention::run_gradient_tiles,
                        attention::gradient_tiles_bytes(p, r.threads)};
   return BoundKernel{attention::run_gradient, attention::gradient_bytes(p, r.threads)};

@@ -27,31 +27,32 @@ struct Sums {
   Sums(Carver& c, const Problem& p, int64_t queries)
       : m(c.take<float>(queries)),
         l(c.take<float>(queries * kLanes)),
-        o(c.take<float>(queries * p.P)) {}
+        o(c.take<float>(queries * p.Q)) {}
   void clear(const Problem& p, int64_t queries) const {
     std::fill_n(m, queries, -INFINITY);
     std::fill_n(l, queries * kLanes, 0.0f);
-    std::fill_n(o, queries * p.P, 0.0f);
+    std::fill_n(o, queries * p.Q, 0.0f);
   }
   [[nodiscard]] Sums from(const Problem& p, int64_t query) const {
     Sums s;
     s.m = m + query;
     s.l = l + query * kLanes;
-    s.o = o + query * p.P;
+    s.o = o + query * p.Q;
     return s;
   }
 };
 
 struct Worker {
-  float *kt, *v, *q;
-  int32_t *visible, *visible_here;
+  float *kt, *v, *q, *bias;
+  int32_t *visible, *hidden;  // of one block
   Sums part, total;
   Worker(Carver& c, const Problem& p)
       : kt(c.take<float>(p.D * kBlock)),
-        v(c.take<float>(kBlock * p.P)),
+        v(c.take<float>(kBlock * p.Q)),
         q(c.take<float>(chunk_queries(p) * p.P)),
+        bias(c.take<float>(chunk_queries(p) * kBlock)),
         visible(c.take<int32_t>(chunk_queries(p))),
-        visible_here(c.take<int32_t>(chunk_queries(p))),
+        hidden(c.take<int32_t>(chunk_queries(p))),
         part(c, p, chunk_queries(p)),
         total(c, p, chunk_queries(p)) {}
 };
@@ -64,82 +65,113 @@ struct Shared {
         parts(c, p, splits(p) > 1 ? std::min(p.N, kSharedRows) * splits(p) * p.H : 0) {}
 };
 
-// One step of the op, cut into tasks: rows begin .. end of one sequence and one kv head.
+// Rows begin .. end of one sequence and one kv head.
+struct Task {
+  int64_t begin, end, kv;
+};
+
+// One step of the op, cut into tasks.
 struct Forward {
   const StepContext& context;
   const Problem p;
+  const Extras extras{context, 5};
   const FloatKernels& kernels = float_kernels();
   const Element qe = element_of(context.inputs[0].dtype), ke = element_of(context.inputs[1].dtype),
                 ve = element_of(context.inputs[2].dtype);
 
+  [[nodiscard]] int64_t queries(const Task& t) const { return (t.end - t.begin) * p.group; }
+
   // Query rows of a task: row-major over (row, head of the group), so that equal visibility is
   // contiguous.
-  void load_queries(const Worker& w, int64_t begin, int64_t end, int64_t kv) const {
-    for (int64_t n = begin, i = 0; n < end; ++n, i += p.group) {
-      const void* q = at(context.inputs[0].data, qe, (n * p.H + kv * p.group) * p.D);
+  void load_queries(const Worker& w, const Task& t) const {
+    for (int64_t n = t.begin, i = 0; n < t.end; ++n, i += p.group) {
+      const void* q = at(context.inputs[0].data, qe, (n * p.H + t.kv * p.group) * p.D);
       kernels.pack[static_cast<int>(qe)](q, p.D, p.group, p.D, p.P, w.q + i * p.P);
-      std::fill_n(w.visible + i, p.group, p.visible(n));
+    }
+  }
+
+  // What the rows see of a block, and their biases there.
+  void load_rows(const Worker& w, const Task& t, int64_t first, int64_t count) const {
+    for (int64_t n = t.begin, i = 0; n < t.end; ++n) {
+      int32_t visible = 0, hidden = 0;
+      p.see(n, first, count, &visible, &hidden);
+      for (int64_t g = 0; g < p.group; ++g, ++i) {
+        w.visible[i] = visible;
+        w.hidden[i] = hidden;
+        if (extras.bias == nullptr) continue;
+        const int64_t row = (t.kv * p.group + g) * p.N + n;
+        const int64_t cell = row * p.S * p.C + p.sequences[n] * p.C + first;
+        if (visible > 0) std::copy_n(extras.bias + cell, visible, w.bias + i * kBlock);
+        std::fill(w.bias + i * kBlock + visible, w.bias + (i + 1) * kBlock, 0.0f);
+      }
     }
   }
 
   // The softmax over the cells of one split, from nothing.
-  void sum_split(const Worker& w, int64_t sequence, int64_t kv, int64_t queries, int64_t split,
-                 const Sums& sums) const {
-    sums.clear(p, queries);
-    const int64_t most = *std::max_element(w.visible, w.visible + queries);
+  void sum_split(const Worker& w, const Task& t, int64_t split, const Sums& sums) const {
+    sums.clear(p, queries(t));
+    const int64_t most = p.most_visible(t.begin, t.end), sequence = p.sequences[t.begin];
     const int64_t end = std::min<int64_t>(most, (split + 1) * kSplit);
-    for (int64_t first = split * kSplit; first < end; first += kBlock) {
+    for (int64_t first = std::max(split * kSplit, p.first_block(t.begin, t.end)); first < end;
+         first += kBlock) {
       const int64_t count = std::min<int64_t>(kBlock, most - first);
-      for (int64_t i = 0; i < queries; ++i)
-        w.visible_here[i] =
-            static_cast<int32_t>(std::clamp<int64_t>(w.visible[i] - first, 0, count));
-      const int64_t cell = p.cells(sequence, kv) + first * p.cell_stride();
-      kernels.pack_transposed[static_cast<int>(ke)](at(context.inputs[1].data, ke, cell),
-                                                    p.cell_stride(), count, p.D, w.kt);
-      kernels.pack[static_cast<int>(ve)](at(context.inputs[2].data, ve, cell), p.cell_stride(),
-                                         count, p.D, p.P, w.v);
-      kernels.forward({queries, p.D, p.P, count, p.scale, w.q, w.kt, w.v, w.visible_here, sums.m,
-                       sums.l, sums.o});
+      load_rows(w, t, first, count);
+      const void* k = at(context.inputs[1].data, ke, p.key(sequence, first, t.kv));
+      const void* v = at(context.inputs[2].data, ve, p.value(sequence, first, t.kv));
+      kernels.pack_transposed[static_cast<int>(ke)](k, p.K * p.D, count, p.D, w.kt);
+      kernels.pack[static_cast<int>(ve)](v, p.K * p.E, count, p.E, p.Q, w.v);
+      const float* bias = extras.bias == nullptr ? nullptr : w.bias;
+      kernels.forward({queries(t), p.D, p.P, p.Q, count, p.scoring, w.q, w.kt, w.v, w.visible,
+                       w.hidden, bias, sums.m, sums.l, sums.o});
     }
   }
 
   void merge(const Sums& from, const Sums& to, int64_t queries) const {
     for (int64_t i = 0; i < queries; ++i)
-      kernels.merge(from.m[i], from.l + i * kLanes, from.o + i * p.P, p.P, to.m + i,
-                    to.l + i * kLanes, to.o + i * p.P);
+      kernels.merge(from.m[i], from.l + i * kLanes, from.o + i * p.Q, p.Q, to.m + i,
+                    to.l + i * kLanes, to.o + i * p.Q);
   }
 
-  void finish(const Sums& total, int64_t begin, int64_t end, int64_t kv) const {
+  struct Share {
+    float inverse, lse;
+  };
+  // What turns the sums of a row into its softmax. A sink counts like one more score.
+  [[nodiscard]] Share share_of(float* lanes, float m, int64_t head) const {
+    for (int half = kLanes / 2; half > 0; half /= 2)
+      for (int j = 0; j < half; ++j) lanes[j] += lanes[j + half];
+    if (extras.sinks == nullptr) return {1.0f / lanes[0], m + std::log(lanes[0])};
+    const float sink = extras.sinks[head], top = std::max(m, sink), factor = std::exp(m - top);
+    const float sum = lanes[0] * factor + std::exp(sink - top);
+    return {factor / sum, top + std::log(sum)};
+  }
+
+  void finish(const Sums& total, const Task& t) const {
     float* lse = context.outputs[1].as<float>();
-    for (int64_t n = begin, i = 0; n < end; ++n)
+    for (int64_t n = t.begin, i = 0; n < t.end; ++n)
       for (int64_t g = 0; g < p.group; ++g, ++i) {
-        float* lanes = total.l + i * kLanes;
-        for (int half = kLanes / 2; half > 0; half /= 2)
-          for (int j = 0; j < half; ++j) lanes[j] += lanes[j + half];
-        const bool any = p.visible(n) > 0;
-        const float inverse = any ? 1.0f / lanes[0] : 0.0f;
-        float* o = total.o + i * p.P;
-        for (int64_t d = 0; d < p.D; ++d) o[d] *= inverse;
-        const int64_t row = n * p.H + kv * p.group + g;
-        store_row(o, p.D, qe, at(context.outputs[0].data, qe, row * p.D));
-        lse[row] = any ? total.m[i] + std::log(lanes[0]) : -INFINITY;
+        const int64_t head = t.kv * p.group + g, row = n * p.H + head;
+        const Share share = p.visible(n) > 0 ? share_of(total.l + i * kLanes, total.m[i], head)
+                                             : Share{0.0f, -INFINITY};
+        float* o = total.o + i * p.Q;
+        for (int64_t d = 0; d < p.E; ++d) o[d] *= share.inverse;
+        store_row(o, p.E, qe, at(context.outputs[0].data, qe, row * p.E));
+        lse[row] = share.lse;
       }
   }
 
-  void run_chunk(const Worker& w, int64_t begin, int64_t end, int64_t kv) const {
-    const int64_t queries = (end - begin) * p.group;
-    load_queries(w, begin, end, kv);
-    const int64_t most = *std::max_element(w.visible, w.visible + queries);
+  void run_chunk(const Worker& w, const Task& t) const {
+    load_queries(w, t);
+    const int64_t most = p.most_visible(t.begin, t.end);
     if (most <= kSplit) {
-      sum_split(w, p.sequences[begin], kv, queries, 0, w.total);
+      sum_split(w, t, 0, w.total);
     } else {
-      w.total.clear(p, queries);
-      for (int64_t split = 0; split * kSplit < most; ++split) {
-        sum_split(w, p.sequences[begin], kv, queries, split, w.part);
-        merge(w.part, w.total, queries);
+      w.total.clear(p, queries(t));
+      for (int64_t split = p.first_block(t.begin, t.end) / kSplit; split * kSplit < most; ++split) {
+        sum_split(w, t, split, w.part);
+        merge(w.part, w.total, queries(t));
       }
     }
-    finish(w.total, begin, end, kv);
+    finish(w.total, t);
   }
 
   // Few rows over a long cache: (row, kv head, split) are tasks, and a second loop merges.
@@ -153,8 +185,8 @@ struct Forward {
       if (split * kSplit >= p.visible(n)) return;
       Carver own = carver.at(id * worker_bytes);
       const Worker w(own, p);
-      load_queries(w, n, n + 1, kv);
-      sum_split(w, p.sequences[n], kv, p.group, split, part(n, split, kv));
+      load_queries(w, {n, n + 1, kv});
+      sum_split(w, {n, n + 1, kv}, split, part(n, split, kv));
     });
     context.pool.parallel_for(p.N * p.K, 1, [&](int64_t i, int64_t, int id) {
       const int64_t kv = i % p.K, n = i / p.K;
@@ -163,7 +195,7 @@ struct Forward {
       w.total.clear(p, p.group);
       for (int64_t split = 0; split * kSplit < p.visible(n); ++split)
         merge(part(n, split, kv), w.total, p.group);
-      finish(w.total, n, n + 1, kv);
+      finish(w.total, {n, n + 1, kv});
     });
   }
 };
@@ -183,7 +215,7 @@ int64_t forward_bytes(const Problem& p, int threads) {
 }
 
 void run_forward(const StepContext& c) {
-  const Problem p(c.inputs[0], c.inputs[1], c.attributes, c.inputs[3].as<int32_t>(),
+  const Problem p(c.inputs[0], c.inputs[1], c.inputs[2], c.attributes, c.inputs[3].as<int32_t>(),
                   c.inputs[4].as<int32_t>());
   if (p.N == 0) return;
   const Forward forward{c, p};
@@ -201,7 +233,7 @@ void run_forward(const StepContext& c) {
     const Worker w(own, p);
     for (int64_t i = begin; i < end; ++i) {
       const int64_t chunk = chunks - 1 - i / p.K;  // the long rows of a prompt come first
-      forward.run_chunk(w, shared.starts[chunk], shared.starts[chunk + 1], i % p.K);
+      forward.run_chunk(w, {shared.starts[chunk], shared.starts[chunk + 1], i % p.K});
     }
   });
 }

@@ -16,32 +16,49 @@ inline Element element_of(DType t) {
 
 struct Problem {
   int64_t N, H, D, S, C, K;
+  int64_t E;      // size of values
   int64_t group;  // query heads per key/value head
-  int64_t P;      // D padded to kLanes
-  float scale;
+  int64_t P, Q;   // D and E padded to kLanes
+  Scoring scoring;
   bool causal;
+  int64_t window;  // cells that a row sees, 0: all
   const int32_t *sequences, *positions;
 
-  Problem(const TensorView& q, const TensorView& k, const Attributes& attributes,
-          const int32_t* sequence_list, const int32_t* position_list)
+  Problem(const TensorView& q, const TensorView& k, const TensorView& v,
+          const Attributes& attributes, const int32_t* sequence_list, const int32_t* position_list)
       : N(q.shape[0]),
         H(q.shape[1]),
         D(q.shape[2]),
         S(k.shape[0]),
         C(k.shape[1]),
         K(k.shape[2]),
+        E(v.shape[3]),
         group(H / K),
         P(round_up(D, kLanes)),
-        scale(static_cast<float>(attributes.real("scale"))),
+        Q(round_up(E, kLanes)),
+        scoring{static_cast<float>(attributes.real("scale")),
+                static_cast<float>(attributes.real("softcap", 0))},
         causal(attributes.integer("causal", 1) != 0),
+        window(attributes.integer("window", 0)),
         sequences(sequence_list),
         positions(position_list) {}
 
-  // Cells 0 .. visible - 1 of its sequence; none for rows that belong to no sequence (padding).
+  // A row sees cells hidden .. visible - 1 of its sequence; none if it belongs to no sequence
+  // (padding).
   [[nodiscard]] int32_t visible(int64_t n) const {
     if (sequences[n] < 0 || sequences[n] >= S) return 0;
     const int64_t seen = causal ? int64_t{positions[n]} + 1 : C;
     return static_cast<int32_t>(std::clamp<int64_t>(seen, 0, C));
+  }
+  [[nodiscard]] int32_t hidden(int64_t n) const {
+    return window == 0 ? 0 : static_cast<int32_t>(std::max<int64_t>(0, visible(n) - window));
+  }
+  // The first block that any of these rows looks into, as its first cell.
+  [[nodiscard]] int64_t first_block(int64_t begin, int64_t end) const {
+    int64_t least = C;
+    for (int64_t n = begin; n < end; ++n)
+      if (visible(n) > 0) least = std::min<int64_t>(least, hidden(n));
+    return least / kBlock * kBlock;
   }
   [[nodiscard]] int32_t most_visible(int64_t begin, int64_t end) const {
     int32_t most = 0;
@@ -49,11 +66,19 @@ struct Problem {
     return most;
   }
   [[nodiscard]] bool in_range(int64_t n) const { return sequences[n] >= 0 && sequences[n] < S; }
-  // Offset of head `kv` of the first cell of a sequence; cells lie cell_stride() apart.
-  [[nodiscard]] int64_t cells(int64_t sequence, int64_t kv) const {
-    return (sequence * C * K + kv) * D;
+  // Offset of head `kv` of a cell among the keys and among the values; cells lie K D and K E apart.
+  [[nodiscard]] int64_t key(int64_t sequence, int64_t cell, int64_t kv) const {
+    return ((sequence * C + cell) * K + kv) * D;
   }
-  [[nodiscard]] int64_t cell_stride() const { return K * D; }
+  [[nodiscard]] int64_t value(int64_t sequence, int64_t cell, int64_t kv) const {
+    return ((sequence * C + cell) * K + kv) * E;
+  }
+  // What a row sees of the block that begins at `first`.
+  void see(int64_t n, int64_t first, int64_t count, int32_t* shown, int32_t* covered) const {
+    *shown = static_cast<int32_t>(std::clamp<int64_t>(visible(n) - first, 0, count));
+    *covered = static_cast<int32_t>(std::clamp<int64_t>(hidden(n) - first, 0, count));
+    if (*covered >= *shown) *shown = *covered = 0;
+  }
 
   // Splits the rows into chunks of one sequence and at most `longest` rows; starts: [N + 1].
   int64_t list_chunks(int64_t longest, int32_t* starts) const {
@@ -63,6 +88,15 @@ struct Problem {
         starts[count++] = static_cast<int32_t>(n);
     starts[count] = static_cast<int32_t>(N);
     return count;
+  }
+};
+
+// Where the optional inputs stand, after the `required` ones: sinks f32 [H], bias f32 [H, N, S C].
+struct Extras {
+  const float *sinks = nullptr, *bias = nullptr;
+  Extras(const StepContext& c, size_t required) {
+    if (c.attributes.integer("sinks", 0) != 0) sinks = c.inputs[required++].as<float>();
+    if (c.attributes.integer("bias", 0) != 0) bias = c.inputs[required].as<float>();
   }
 };
 

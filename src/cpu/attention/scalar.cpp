@@ -14,6 +14,7 @@ struct Vector {
   static Reg add(Reg a, Reg b) { return a + b; }
   static Reg sub(Reg a, Reg b) { return a - b; }
   static Reg mul(Reg a, Reg b) { return a * b; }
+  static Reg div(Reg a, Reg b) { return a / b; }
   static Reg fma(Reg a, Reg b, Reg c) { return std::fma(a, b, c); }
   static Reg max(Reg a, Reg b) { return a > b ? a : b; }
   static Reg load_f16(const uint16_t* p) { return f16_to_float(*p); }

@@ -36,7 +36,11 @@ struct Worker {
 };
 
 Problem problem_of(const StepContext& c) {
-  return {c.inputs[0], c.inputs[1], c.attributes, c.inputs[3].as<int32_t>(),
+  return {c.inputs[0],
+          c.inputs[1],
+          c.inputs[2],
+          c.attributes,
+          c.inputs[3].as<int32_t>(),
           c.inputs[4].as<int32_t>()};
 }
 
@@ -44,8 +48,7 @@ Problem problem_of(const StepContext& c) {
 void pack(void (*block)(const uint16_t*, int64_t, int64_t, int64_t, uint16_t*), const Problem& p,
           const uint16_t* cells, int64_t most, int64_t block_elements, uint16_t* to) {
   for (int64_t first = 0; first < most; first += kBlock, to += block_elements)
-    block(cells + first * p.cell_stride(), p.cell_stride(), std::min<int64_t>(kBlock, most - first),
-          p.D, to);
+    block(cells + first * p.K * p.D, p.K * p.D, std::min<int64_t>(kBlock, most - first), p.D, to);
 }
 
 void forward_chunk(const StepContext& c, const Problem& p, const Worker& w, int64_t begin,
@@ -57,14 +60,14 @@ void forward_chunk(const StepContext& c, const Problem& p, const Worker& w, int6
     most = std::max<int64_t>(most, w.visible[n - begin]);
   }
   if (most > 0) {
-    const int64_t cells = p.cells(p.sequences[begin], kv);
+    const int64_t cells = p.key(p.sequences[begin], 0, kv);
     pack(kernels.pack_scores, p, c.inputs[1].as<uint16_t>() + cells, most, score_block(p.D),
          w.keys);
     pack(kernels.pack_sums, p, c.inputs[2].as<uint16_t>() + cells, most, sum_block(p.D), w.values);
   }
   for (int64_t h = kv * p.group; h < (kv + 1) * p.group; ++h) {
     const int64_t row = begin * p.H + h;
-    kernels.forward({end - begin, p.D, p.scale, p.H * p.D, p.H,
+    kernels.forward({end - begin, p.D, p.scoring.scale, p.H * p.D, p.H,
                      c.inputs[0].as<uint16_t>() + row * p.D, w.keys, w.values, w.visible,
                      c.outputs[0].as<uint16_t>() + row * p.D, c.outputs[1].as<float>() + row,
                      w.scratch});
@@ -77,7 +80,7 @@ void gradient_chunk(const StepContext& c, const Problem& p, const Worker& w, int
   for (int64_t n = begin; n < end; ++n) w.visible[n - begin] = p.visible(n);
   const int64_t row = begin * p.H + h, element = row * p.D;
   tile_kernels()->backward(
-      {end - begin, p.D, p.scale, p.H * p.D, p.H, c.inputs[0].as<uint16_t>() + element,
+      {end - begin, p.D, p.scoring.scale, p.H * p.D, p.H, c.inputs[0].as<uint16_t>() + element,
        c.inputs[5].as<uint16_t>() + element, c.inputs[7].as<uint16_t>() + element,
        c.inputs[6].as<float>() + row, w.keys, w.values, w.key_rows, w.visible,
        c.outputs[0].as<uint16_t>() + element, w.dk, w.dv, w.scratch});
@@ -90,7 +93,7 @@ void gradient_sequence(const StepContext& c, const Problem& p, const Worker& w,
   for (int64_t i = 0; i < chunks; ++i)
     if (p.sequences[starts[i]] == sequence)
       most = std::max<int64_t>(most, p.most_visible(starts[i], starts[i + 1]));
-  const int64_t cells = p.cells(sequence, kv);
+  const int64_t cells = p.key(sequence, 0, kv);
   const uint16_t* k = c.inputs[1].as<uint16_t>() + cells;
   const uint16_t* v = c.inputs[2].as<uint16_t>() + cells;
   pack(kernels.pack_scores, p, k, most, score_block(p.D), w.keys);
@@ -105,13 +108,13 @@ void gradient_sequence(const StepContext& c, const Problem& p, const Worker& w,
   uint16_t *dk = c.outputs[1].as<uint16_t>() + cells, *dv = c.outputs[2].as<uint16_t>() + cells;
   for (int64_t first = 0; first < most; first += kBlock) {
     const int64_t count = std::min<int64_t>(kBlock, most - first), at = first / kBlock;
-    const int64_t to = first * p.cell_stride();
-    kernels.unpack(w.dk + at * sum_block(p.D), count, p.D, dk + to, p.cell_stride());
-    kernels.unpack(w.dv + at * sum_block(p.D), count, p.D, dv + to, p.cell_stride());
+    const int64_t to = first * p.K * p.D;
+    kernels.unpack(w.dk + at * sum_block(p.D), count, p.D, dk + to, p.K * p.D);
+    kernels.unpack(w.dv + at * sum_block(p.D), count, p.D, dv + to, p.K * p.D);
   }
   for (int64_t cell = most; cell < p.C; ++cell) {
-    std::fill_n(dk + cell * p.cell_stride(), p.D, uint16_t{0});
-    std::fill_n(dv + cell * p.cell_stride(), p.D, uint16_t{0});
+    std::fill_n(dk + cell * p.K * p.D, p.D, uint16_t{0});
+    std::fill_n(dv + cell * p.K * p.D, p.D, uint16_t{0});
   }
 }
 

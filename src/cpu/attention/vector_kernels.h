@@ -4,9 +4,9 @@
 // namespace of its own file, so no instantiation can reach another processor). All reductions are
 // in index order per element, which makes the results equal to the bit for every V.
 //
-// V: Reg, kWidth (divides 16), kTileRows, load, store, set1, add, sub, mul, fma(a, b, c) = a * b +
-// c, max, load_f16, load_bf16, keep(x, n, other) (lanes >= n become other), exp_bits, reduce_max,
-// transpose(Reg[kWidth]).
+// V: Reg, kWidth (divides 16), kTileRows, load, store, set1, add, sub, mul, div, fma(a, b, c) =
+// a * b + c, max, load_f16, load_bf16, keep(x, n, other) (lanes >= n become other), exp_bits,
+// reduce_max, transpose(Reg[kWidth]).
 
 #include <math.h>
 #include <string.h>
@@ -38,6 +38,11 @@ struct VectorKernels {
     p = V::fma(p, r, V::set1(1.0f));
     p = V::fma(p, r, V::set1(1.0f));
     return V::zero_below(V::exp_bits(p, t), x, -87.0f);
+  }
+  static Reg tanh(Reg x) {
+    const Reg zero = V::set1(0.0f), one = V::set1(1.0f), two = V::set1(2.0f);
+    const Reg most = V::sub(zero, V::max(V::sub(zero, x), V::set1(-40.0f)));
+    return V::sub(one, V::div(two, V::add(exp(V::mul(two, most)), one)));
   }
   static float exp1(float x) {
     alignas(64) float out[W];
@@ -148,22 +153,35 @@ struct VectorKernels {
   }
 
   // --- forward --------------------------------------------------------------------------------
+  // scale * product, capped: s before the bias. `slope` gets d cap(x) / dx.
+  static Reg score(const Scoring& scoring, Reg product, Reg* slope = nullptr) {
+    const Reg x = V::mul(product, V::set1(scoring.scale));
+    if (scoring.softcap == 0) return x;
+    const Reg t = tanh(V::div(x, V::set1(scoring.softcap)));
+    if (slope != nullptr) *slope = V::sub(V::set1(1.0f), V::mul(t, t));
+    return V::mul(t, V::set1(scoring.softcap));
+  }
+
   // Scores of one row become probabilities relative to the new maximum; m, l and o are rescaled.
   static void soften(const ForwardBlock& f, int64_t i, float* s) {
-    const int64_t visible = f.visible[i];
+    const int64_t visible = f.visible[i], hidden = f.hidden[i];
+    const float* bias = f.bias == nullptr ? nullptr : f.bias + i * kBlock;
     const Reg lowest = V::set1(-INFINITY);
     Reg top = lowest;
     for (int64_t j = 0; j < visible; j += W) {
-      const Reg x = V::keep(V::mul(V::load(s + j), V::set1(f.scale)), visible - j, lowest);
+      Reg x = score(f.scoring, V::load(s + j));
+      if (bias != nullptr) x = V::add(x, V::load(bias + j));
+      x = V::keep(x, visible - j, lowest);
+      if (hidden > j) x = V::keep(lowest, hidden - j, x);
       V::store(s + j, x);
       top = V::max(top, x);
     }
     const float block_max = V::reduce_max(top);
-    float* o = f.o + i * f.P;
+    float* o = f.o + i * f.Q;
     float* l = f.l + i * kLanes;
     if (block_max > f.m[i]) {
       const Reg factor = V::set1(exp1(f.m[i] - block_max));
-      for (int64_t d = 0; d < f.P; d += W) V::store(o + d, V::mul(V::load(o + d), factor));
+      for (int64_t d = 0; d < f.Q; d += W) V::store(o + d, V::mul(V::load(o + d), factor));
       for (int j = 0; j < kLanes; j += W) V::store(l + j, V::mul(V::load(l + j), factor));
       f.m[i] = block_max;
     }
@@ -189,42 +207,51 @@ struct VectorKernels {
       product(rows, columns, f.D, f.q + first * f.P, f.P, 1, f.kt, kBlock, s, kBlock, false);
       for (int64_t i = 0; i < rows; ++i)
         if (f.visible[first + i] > 0) soften(f, first + i, s + i * kBlock);
-      ragged_product(rows, f.P, f.visible + first, s, kBlock, f.v, f.P, f.o + first * f.P, f.P);
+      ragged_product(rows, f.Q, f.visible + first, s, kBlock, f.v, f.Q, f.o + first * f.Q, f.Q);
     }
   }
 
-  static void merge(float m, const float* l, const float* o, int64_t P, float* to_m, float* to_l,
+  static void merge(float m, const float* l, const float* o, int64_t Q, float* to_m, float* to_l,
                     float* to_o) {
     if (m == -INFINITY) return;
     const float top = m > *to_m ? m : *to_m;
     const Reg old_factor = V::set1(exp1(*to_m - top)), new_factor = V::set1(exp1(m - top));
     for (int j = 0; j < kLanes; j += W)
       V::store(to_l + j, V::fma(V::load(l + j), new_factor, V::mul(V::load(to_l + j), old_factor)));
-    for (int64_t d = 0; d < P; d += W)
+    for (int64_t d = 0; d < Q; d += W)
       V::store(to_o + d, V::fma(V::load(o + d), new_factor, V::mul(V::load(to_o + d), old_factor)));
     *to_m = top;
   }
 
   // --- backward -------------------------------------------------------------------------------
+  // From products to p and ds of one row.
+  static void differentiate(const BackwardBlock& b, int64_t i, int64_t columns) {
+    const Reg zero = V::set1(0.0f), scale = V::set1(b.scoring.scale);
+    float* p = b.p + i * kBlock;
+    float* ds = b.ds + i * kBlock;
+    const Reg lse = V::set1(b.lse[i]), delta = V::set1(b.delta[i]);
+    for (int64_t j = 0; j < columns; j += W) {
+      const int64_t left = b.visible[i] - j, hidden = b.hidden[i] - j;
+      Reg slope = V::set1(1.0f);
+      Reg x = score(b.scoring, V::load(p + j), &slope);
+      if (b.bias != nullptr) x = V::add(x, V::load(b.bias + i * kBlock + j));
+      Reg y = V::keep(exp(V::sub(x, lse)), left, zero);
+      if (hidden > 0) y = V::keep(zero, hidden, y);
+      Reg g = V::keep(V::mul(y, V::sub(V::load(ds + j), delta)), left, zero);
+      if (hidden > 0) g = V::keep(zero, hidden, g);
+      if (b.bias != nullptr) V::store(b.dbias + i * kBlock + j, g);
+      if (b.scoring.softcap != 0) g = V::mul(g, slope);
+      V::store(p + j, y);
+      V::store(ds + j, V::mul(g, scale));
+    }
+  }
+
   static void backward(const BackwardBlock& b) {
     const int64_t columns = round_up(b.count, kLanes);
     product(b.rows, columns, b.D, b.q, b.P, 1, b.kt, kBlock, b.p, kBlock, false);
-    product(b.rows, columns, b.D, b.dout, b.P, 1, b.vt, kBlock, b.ds, kBlock, false);
-    const Reg zero = V::set1(0.0f), scale = V::set1(b.scale);
-    for (int64_t i = 0; i < b.rows; ++i) {
-      float* p = b.p + i * kBlock;
-      float* ds = b.ds + i * kBlock;
-      const Reg lse = V::set1(b.lse[i]), delta = V::set1(b.delta[i]);
-      for (int64_t j = 0; j < columns; j += W) {
-        const int64_t left = b.visible[i] - j;
-        const Reg x = V::sub(V::mul(V::load(p + j), scale), lse);
-        const Reg y = V::keep(exp(x), left, zero);
-        const Reg g = V::mul(V::mul(y, V::sub(V::load(ds + j), delta)), scale);
-        V::store(p + j, y);
-        V::store(ds + j, V::keep(g, left, zero));
-      }
-    }
-    product(b.count, b.P, b.rows, b.p, 1, kBlock, b.dout, b.P, b.dv, b.P, true);
+    product(b.rows, columns, b.E, b.dout, b.Q, 1, b.vt, kBlock, b.ds, kBlock, false);
+    for (int64_t i = 0; i < b.rows; ++i) differentiate(b, i, columns);
+    product(b.count, b.Q, b.rows, b.p, 1, kBlock, b.dout, b.Q, b.dv, b.Q, true);
     product(b.count, b.P, b.rows, b.ds, 1, kBlock, b.q, b.P, b.dk, b.P, true);
     ragged_product(b.rows, b.P, b.visible, b.ds, kBlock, b.k, b.P, b.dq, b.P);
   }

@@ -74,6 +74,64 @@ std::optional<BoundKernel> bind_cast(const BindRequest& r) {
   return BoundKernel{run_cast, 0};
 }
 
+struct Bounds {
+  float low, high;
+  explicit Bounds(const Attributes& a)
+      : low(static_cast<float>(a.real("low"))), high(static_cast<float>(a.real("high"))) {}
+};
+
+void run_clamp(const StepContext& c) {
+  const auto* x = c.inputs[0].as<float>();
+  auto* y = c.outputs[0].as<float>();
+  const Bounds bounds(c.attributes);
+  for_elements(c, [&](int64_t i, int64_t n) {
+    for (int64_t j = i; j < i + n; ++j) y[j] = std::clamp(x[j], bounds.low, bounds.high);
+  });
+}
+
+void run_clamp_grad(const StepContext& c) {
+  const auto *x = c.inputs[0].as<float>(), *dy = c.inputs[1].as<float>();
+  auto* dx = c.outputs[0].as<float>();
+  const Bounds bounds(c.attributes);
+  for_elements(c, [&](int64_t i, int64_t n) {
+    for (int64_t j = i; j < i + n; ++j) {
+      dx[j] = x[j] >= bounds.low && x[j] <= bounds.high ? dy[j] : 0.0f;
+    }
+  });
+}
+
+template <void (*run)(const StepContext&)>
+std::optional<BoundKernel> bind_clamp(const BindRequest& r) {
+  if (r.in(0) != DType::f32 || r.out(0) != DType::f32) return {};
+  return BoundKernel{run, 0};
+}
+
+// dy where y > 0, else 0; bits are copied, so f32 and bf16 differ in size alone.
+template <typename Bits>
+void relu_grad(const StepContext& c, Bits zero_or_negative_above) {
+  const auto *y = c.inputs[0].as<Bits>(), *dy = c.inputs[1].as<Bits>();
+  auto* dx = c.outputs[0].as<Bits>();
+  for_elements(c, [&](int64_t i, int64_t n) {
+    for (int64_t j = i; j < i + n; ++j) {
+      const bool positive = y[j] != 0 && y[j] < zero_or_negative_above;
+      dx[j] = positive ? dy[j] : Bits{0};
+    }
+  });
+}
+
+void run_relu_grad(const StepContext& c) {
+  if (c.inputs[0].dtype == DType::f32) {
+    relu_grad<uint32_t>(c, 0x80000000u);
+  } else {
+    relu_grad<uint16_t>(c, 0x8000);
+  }
+}
+
+std::optional<BoundKernel> bind_relu_grad(const BindRequest& r) {
+  if (!is_float(r.in(0)) || r.in(1) != r.in(0) || r.out(0) != r.in(0)) return {};
+  return BoundKernel{run_relu_grad, 0};
+}
+
 // --- two inputs ----------------------------------------------------------------------------------
 
 template <Binary op>
@@ -166,7 +224,16 @@ constexpr OpBinding kBindings[] = {
     {"reciprocal", bind_unary<kReciprocal>},
     {"sigmoid", bind_unary<kSigmoid>},
     {"silu", bind_unary<kSilu>},
+    {"softplus", bind_unary<kSoftplus>},
+    {"tanh", bind_unary<kTanh>},
+    {"erf", bind_unary<kErf>},
+    {"gelu", bind_unary<kGelu>},
+    {"gelu_erf", bind_unary<kGeluErf>},
+    {"relu", bind_unary<kRelu>},
+    {"relu_grad", bind_relu_grad},
     {"log", bind_log},
+    {"clamp", bind_clamp<run_clamp>},
+    {"clamp_grad", bind_clamp<run_clamp_grad>},
     {"cast", bind_cast},
     {"copy", bind_copy},
     {"transpose", bind_transpose},

@@ -4,8 +4,8 @@
 
 // Elementwise kernels over n elements. Element types are named by 0 = float, 1 = bf16, 2 = f16;
 // arithmetic is float, rounded once when stored. Outputs may be any input whose type agrees.
-// e^x is that of exp_constants.h, everything else correctly rounded: every instruction set gives
-// the same bits. Pointers need no alignment.
+// e^x is that of exp_constants.h, all but softplus else correctly rounded: every instruction set
+// gives the same bits. Pointers need no alignment.
 
 namespace bantam::cpu {
 
@@ -17,6 +17,12 @@ enum Unary {
   kReciprocal,  // 1 / x
   kSigmoid,     // 1 / (1 + e^-x)
   kSilu,        // x / (1 + e^-x)
+  kSoftplus,    // ln(1 + e^x), within 2 ulp
+  kTanh,        // these four to an absolute 2e-7, see lanes/exp.h
+  kErf,
+  kGelu,     // x / (1 + e^-2u), u = sqrt(2 / pi) (x + 0.044715 x^3)
+  kGeluErf,  // x (1 + erf(x / sqrt 2)) / 2
+  kRelu,     // max(x, 0)
   kUnaryCount
 };
 enum Binary { kAdd, kSub, kMul, kBinaryCount };

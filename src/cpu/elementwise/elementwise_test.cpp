@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numbers>
 
 #include "cpu/elementwise/table.h"
 #include "cpu/elementwise/test_kit.h"
@@ -52,6 +53,30 @@ TEST(Unary, FollowsTheFormulas) {
     }
     EXPECT_FLOAT_EQ(apply(kRsqrt, static_cast<float>(x)), static_cast<float>(1 / std::sqrt(x)));
   }
+}
+
+TEST(Softplus, IsWithinTwoUlp) {
+  for (float x = -80; x < 90; x += 0.0137f) {
+    const double exact = std::log1p(std::exp(static_cast<double>(x)));
+    const double ulp = std::ldexp(1.0, std::ilogb(exact) - 23);
+    EXPECT_NEAR(apply(kSoftplus, x), exact, 2 * ulp) << x;
+  }
+  EXPECT_EQ(apply(kSoftplus, kInf), kInf);
+  EXPECT_TRUE(std::isnan(apply(kSoftplus, kNan)));
+}
+
+TEST(Activations, AreWithinTheirTolerance) {
+  for (double x = -12; x < 12; x += 0.00731) {
+    const auto f = static_cast<float>(x);
+    const double v = f, u = std::sqrt(2 / std::numbers::pi) * (v + 0.044715 * v * v * v);
+    EXPECT_NEAR(apply(kTanh, f), std::tanh(v), 2e-7);
+    EXPECT_NEAR(apply(kErf, f), std::erf(v), 3e-7);
+    EXPECT_NEAR(apply(kGelu, f), v / 2 * (1 + std::tanh(u)), 3e-7 * std::max(1.0, v));
+    EXPECT_NEAR(apply(kGeluErf, f), v / 2 * (1 + std::erf(v / std::numbers::sqrt2)),
+                4e-7 * std::max(1.0, v));
+    EXPECT_EQ(apply(kRelu, f), std::max(f, 0.0f));
+  }
+  for (const Unary op : {kGelu, kGeluErf, kRelu}) EXPECT_EQ(apply(op, kInf), kInf) << op;
 }
 
 TEST(Cast, RoundsHalfToEvenAndKeepsNan) {

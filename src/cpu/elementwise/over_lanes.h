@@ -35,6 +35,24 @@ struct ElementwiseOverLanes {
   struct Silu {
     static F of(F x, F) { return silu<L>(x); }
   };
+  struct Softplus {
+    static F of(F x, F) { return softplus<L>(x); }
+  };
+  struct Tanh {
+    static F of(F x, F) { return tanh<L>(x); }
+  };
+  struct Erf {
+    static F of(F x, F) { return erf<L>(x); }
+  };
+  struct Gelu {
+    static F of(F x, F) { return gelu<L>(x); }
+  };
+  struct GeluErf {
+    static F of(F x, F) { return gelu_erf<L>(x); }
+  };
+  struct Relu {
+    static F of(F x, F) { return L::max(L::set(0.0f), x); }
+  };
 
   template <class Op, class X>
   static void unary(const void* x_data, void* y_data, int64_t n, float parameter) {
@@ -175,6 +193,12 @@ struct ElementwiseOverLanes {
     set_unary<Reciprocal>(k.unary[kReciprocal]);
     set_unary<Sigmoid>(k.unary[kSigmoid]);
     set_unary<Silu>(k.unary[kSilu]);
+    set_unary<Softplus>(k.unary[kSoftplus]);
+    set_unary<Tanh>(k.unary[kTanh]);
+    set_unary<Erf>(k.unary[kErf]);
+    set_unary<Gelu>(k.unary[kGelu]);
+    set_unary<GeluErf>(k.unary[kGeluErf]);
+    set_unary<Relu>(k.unary[kRelu]);
     set_binary<Add>(k, kAdd);
     set_binary<Sub>(k, kSub);
     set_binary<Mul>(k, kMul);

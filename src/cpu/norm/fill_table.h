@@ -19,6 +19,16 @@ constexpr NormKernels fill_norm_kernels() {
                           K::template rms_norm_grad<Bf16, float, Bf16>},
                          {K::template rms_norm_grad<Bf16, Bf16, float>,
                           K::template rms_norm_grad<Bf16, Bf16, Bf16>}}},
+      .layer_norm = {{K::template layer_norm<float, float>, K::template layer_norm<float, Bf16>},
+                     {K::template layer_norm<Bf16, float>, K::template layer_norm<Bf16, Bf16>}},
+      .layer_norm_grad = {{{K::template layer_norm_grad<float, float, float>,
+                            K::template layer_norm_grad<float, float, Bf16>},
+                           {K::template layer_norm_grad<float, Bf16, float>,
+                            K::template layer_norm_grad<float, Bf16, Bf16>}},
+                          {{K::template layer_norm_grad<Bf16, float, float>,
+                            K::template layer_norm_grad<Bf16, float, Bf16>},
+                           {K::template layer_norm_grad<Bf16, Bf16, float>,
+                            K::template layer_norm_grad<Bf16, Bf16, Bf16>}}},
   };
 }
 

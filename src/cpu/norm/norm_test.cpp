@@ -27,6 +27,21 @@ TEST(RmsNorm, FollowsTheFormula) {
   }
 }
 
+TEST(LayerNorm, FollowsTheFormula) {
+  const int64_t C = 37;
+  const Elements x = Elements::sample(DType::f32, C, 1), w = Elements::sample(DType::f32, C, 2),
+                 b = Elements::sample(DType::f32, C, 3);
+  Elements y(DType::f32, C);
+  norm_kernels().layer_norm[0][0](x.data(), w.f32(), b.f32(), y.data(), 1, C, kEps);
+  double mean = 0, variance = 0;
+  for (int64_t i = 0; i < C; ++i) mean += x.get(i) / static_cast<double>(C);
+  for (int64_t i = 0; i < C; ++i) variance += std::pow(x.get(i) - mean, 2) / static_cast<double>(C);
+  for (int64_t i = 0; i < C; ++i) {
+    const double z = (x.get(i) - mean) / std::sqrt(variance + kEps);
+    EXPECT_NEAR(y.get(i), z * w.get(i) + b.get(i), 1e-5);
+  }
+}
+
 TEST(RmsNorm, OfZerosIsZero) {
   const Elements x(DType::f32, 20), w = Elements::sample(DType::f32, 20, 1);
   Elements y = Elements::sample(DType::f32, 20, 2);
@@ -38,6 +53,7 @@ class NormKernelsOf : public testing::TestWithParam<KernelEntry<const NormKernel
  protected:
   void SetUp() override { BANTAM_SKIP_UNLESS_AVAILABLE(GetParam().isa); }
   static void compare(int64_t rows, int64_t C, bool specials);
+  static void compare_layer_norm(int64_t rows, int64_t C);
 };
 
 void NormKernelsOf::compare(int64_t rows, int64_t C, bool specials) {
@@ -67,6 +83,39 @@ void NormKernelsOf::compare(int64_t rows, int64_t C, bool specials) {
       }
     }
   }
+}
+
+void NormKernelsOf::compare_layer_norm(int64_t rows, int64_t C) {
+  const NormKernels& kernels = *GetParam().function;
+  const NormKernels& reference = scalar::kNormKernels;
+  const Elements w = Elements::sample(DType::f32, C, 1), bias = Elements::sample(DType::f32, C, 5);
+  for (size_t a = 0; a < 2; ++a) {
+    const Elements x = Elements::sample(kTypes[a], rows * C, 2);
+    for (size_t b = 0; b < 2; ++b) {
+      const std::string what = fmt::format("C = {}, types {} {}", C, a, b);
+      Elements y(kTypes[b], rows * C), expected = y;
+      kernels.layer_norm[a][b](x.data(), w.f32(), bias.f32(), y.data(), rows, C, kEps);
+      reference.layer_norm[a][b](x.data(), w.f32(), bias.f32(), expected.data(), rows, C, kEps);
+      expect_same(expected, y, what);
+
+      const Elements dy = Elements::sample(kTypes[b], rows * C, 3);
+      for (size_t c = 0; c < 2; ++c) {
+        Elements dx(kTypes[c], rows * C), expected_dx = dx;
+        Elements dw(DType::f32, C), db = dw, expected_dw = dw, expected_db = dw;
+        kernels.layer_norm_grad[a][b][c](x.data(), w.f32(), dy.data(), dx.data(), dw.f32(),
+                                         db.f32(), rows, C, kEps);
+        reference.layer_norm_grad[a][b][c](x.data(), w.f32(), dy.data(), expected_dx.data(),
+                                           expected_dw.f32(), expected_db.f32(), rows, C, kEps);
+        expect_same(expected_dx, dx, what + " dx");
+        expect_same(expected_dw, dw, what + " dw");
+        expect_same(expected_db, db, what + " db");
+      }
+    }
+  }
+}
+
+TEST_P(NormKernelsOf, GivesTheBitsOfScalarForLayerNorm) {
+  for (int64_t C = 1; C <= 67; ++C) compare_layer_norm(3, C);
 }
 
 TEST_P(NormKernelsOf, GivesTheBitsOfScalarForOddWidths) {

@@ -2,19 +2,11 @@
 
 #include "base/thread_pool.h"
 #include "cpu/bindings.h"
+#include "cpu/quant/linear_rows.h"
 #include "cpu/quant/table.h"
 
 namespace bantam::cpu {
 namespace {
-
-constexpr DType kFormatTypes[kWeightFormats] = {DType::q8_0, DType::q4_0, DType::q4_1,
-                                                DType::q4_k, DType::q5_k, DType::q6_k};
-
-// The row of the kernel table for a weight type, -1 if there is none.
-int format_of(DType type) {
-  const auto* found = std::find(std::begin(kFormatTypes), std::end(kFormatTypes), type);
-  return found == std::end(kFormatTypes) ? -1 : static_cast<int>(found - kFormatTypes);
-}
 
 void run_quantize(const StepContext& c) {
   const TensorView &x = c.inputs[0], &q = c.outputs[0];
@@ -34,7 +26,6 @@ std::optional<BoundKernel> bind_quantize(const BindRequest& r) {
 struct Projection {
   const TensorView* w;
   const TensorView* y;
-  int format;
   int64_t row_bytes, chunk_rows, first_chunk, end_chunk;
 };
 
@@ -48,21 +39,6 @@ int64_t chunk_rows(int64_t row_bytes, int64_t rows, int threads) {
   return (chunk + kMultiple - 1) / kMultiple * kMultiple;
 }
 
-// Rows that do not fill a vector go to the scalar kernel, which gives the same bits.
-void run_rows(const Projection& p, const BlockQ8A* x, int64_t m, int64_t begin, int64_t end) {
-  const QuantKernels& best = quant_kernels();
-  const QuantKernels& scalar = *quant_table().front().function;
-  const int64_t full = begin + (end - begin) / best.row_multiple * best.row_multiple;
-  const auto call = [&](const QuantKernels& kernels, int64_t from, int64_t to) {
-    if (from == to) return;
-    const QuantLinearShape shape{m, to - from, p.w->shape[1], p.w->shape[0]};
-    kernels.linear[p.format](x, p.w->as<uint8_t>() + from * p.row_bytes, p.y->as<float>() + from,
-                             shape);
-  };
-  call(best, begin, full);
-  call(scalar, full, end);
-}
-
 // linear_group with one matrix is linear: outputs[i] = x inputs[i + 1]^T.
 void run_linear(const StepContext& c) {
   constexpr size_t kMostProjections = 16;
@@ -74,7 +50,6 @@ void run_linear(const StepContext& c) {
     Projection& p = projections[i];
     p.w = &w;
     p.y = &c.outputs[i];
-    p.format = format_of(w.dtype);
     p.row_bytes = row_bytes(w.dtype, w.shape[1]);
     p.chunk_rows = chunk_rows(p.row_bytes, w.shape[0], c.pool.size());
     p.first_chunk = chunks;
@@ -89,7 +64,8 @@ void run_linear(const StepContext& c) {
     while (chunk >= p->end_chunk) ++p;
     const int64_t begin = (chunk - p->first_chunk) * p->chunk_rows;
     const int64_t end = std::min(begin + p->chunk_rows, p->w->shape[0]);
-    run_rows(*p, x.as<BlockQ8A>(), m, begin, end);
+    linear_rows(p->w->dtype, p->w->as<uint8_t>() + begin * p->row_bytes, end - begin,
+                p->w->shape[1], x.as<BlockQ8A>(), m, p->y->as<float>() + begin, p->w->shape[0]);
   });
 }
 
@@ -98,7 +74,7 @@ std::optional<BoundKernel> bind_linear(const BindRequest& r) {
     return {};
   }
   for (size_t i = 0; i < r.outputs.size(); ++i) {
-    if (format_of(r.in(i + 1)) < 0 || r.out(i) != DType::f32) return {};
+    if (!has_linear_rows(r.in(i + 1)) || r.out(i) != DType::f32) return {};
   }
   return BoundKernel{run_linear, 0};
 }

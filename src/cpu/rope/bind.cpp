@@ -24,8 +24,14 @@ void run_rope(const StepContext& c) {
 
   auto* frequencies = static_cast<double*>(c.scratch);
   auto* table = reinterpret_cast<float*>(frequencies + pairs);
-  rope_frequencies(c.attributes.real("theta"),
-                   c.inputs.size() > 2 ? c.inputs[2].as<float>() : nullptr, pairs, frequencies);
+  rope_frequencies({.theta = c.attributes.real("theta"),
+                    .factors = c.inputs.size() > 2 ? c.inputs[2].as<float>() : nullptr,
+                    .scale = c.attributes.real("scale", 1),
+                    .context = c.attributes.real("context", 0),
+                    .beta_fast = c.attributes.real("beta_fast", 32),
+                    .beta_slow = c.attributes.real("beta_slow", 1)},
+                   pairs, frequencies);
+  const auto magnitude = static_cast<float>(c.attributes.real("magnitude", 1));
 
   // Sequences in a batch share positions: fill the table by position where that is less work.
   const auto [lowest, highest] = std::minmax_element(positions, positions + rows);
@@ -34,7 +40,7 @@ void run_rope(const StepContext& c) {
   c.pool.parallel_for(table_rows, row_grain(8 * pairs), [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; ++i) {
       rope_table_row(order, by_position ? i : positions[i], frequencies, pairs, inverse,
-                     table + i * row_floats);
+                     table + i * row_floats, magnitude);
     }
   });
 

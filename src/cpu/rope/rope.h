@@ -23,12 +23,20 @@ constexpr int64_t rope_row_floats(RopeLayout layout, int64_t pairs) {
   return layout == RopeLayout::interleaved ? 4 * pairs : 2 * pairs;
 }
 
-// frequency_i = theta^(-i / pairs) / factor_i; `factors` may be null.
-void rope_frequencies(double theta, const float* factors, int64_t pairs, double* frequencies);
+// frequency_i = theta^(-i / pairs) / factor_i, times `scale`; with a `context` (YaRN, Peng et al.
+// 2023) only as far as ramp_i says, which goes from 0 to 1 between the pairs that turn beta_fast
+// and beta_slow times within it.
+struct RopeFrequencies {
+  double theta;
+  const float* factors = nullptr;  // [pairs]
+  double scale = 1, context = 0, beta_fast = 32, beta_slow = 1;
+};
+void rope_frequencies(const RopeFrequencies& f, int64_t pairs, double* frequencies);
 
-// The table row of one position; `inverse` rotates by the negative angle.
+// The table row of one position; `inverse` rotates by the negative angle. Sines and cosines are
+// multiplied by `magnitude`.
 void rope_table_row(RopeLayout layout, int64_t position, const double* frequencies, int64_t pairs,
-                    bool inverse, float* row);
+                    bool inverse, float* row, float magnitude = 1);
 
 // One row: x, y: [heads, D]; `table`: its position's row. `y` may be `x`.
 using RopeFn = void (*)(const void* x, const float* table, void* y, int64_t heads, int64_t D,

@@ -1,7 +1,9 @@
 #include "cpu/elementwise/lanes/scalar.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
+#include <numbers>
 
 #include "cpu/rope/over_lanes.h"
 
@@ -63,22 +65,39 @@ void sine_cosine(double angle, float* sine, float* cosine) {
 
 }  // namespace
 
-void rope_frequencies(double theta, const float* factors, int64_t pairs, double* frequencies) {
-  const double step = -std::log(theta) / static_cast<double>(pairs);
+// The pair that turns `beta` times within the context.
+static double pair_of(const RopeFrequencies& f, int64_t pairs, double beta) {
+  const double turns = f.context / (2 * std::numbers::pi * beta);
+  return static_cast<double>(pairs) * std::log(turns) / std::log(f.theta);
+}
+
+void rope_frequencies(const RopeFrequencies& f, int64_t pairs, double* frequencies) {
+  const double step = -std::log(f.theta) / static_cast<double>(pairs);
+  double low = 0, width = 0;
+  if (f.context > 0) {
+    const auto last = static_cast<double>(2 * pairs - 1);
+    low = std::max(0.0, std::floor(pair_of(f, pairs, f.beta_fast)));
+    width = std::max(0.001, std::min(last, std::ceil(pair_of(f, pairs, f.beta_slow))) - low);
+  }
   for (int64_t i = 0; i < pairs; ++i) {
     frequencies[i] = std::exp(static_cast<double>(i) * step);
-    if (factors != nullptr) frequencies[i] /= static_cast<double>(factors[i]);
+    if (f.factors != nullptr) frequencies[i] /= static_cast<double>(f.factors[i]);
+    const double ramp =
+        f.context > 0 ? std::clamp((static_cast<double>(i) - low) / width, 0.0, 1.0) : 1.0;
+    if (f.scale != 1) frequencies[i] *= f.scale * ramp + (1 - ramp);
   }
 }
 
 void rope_table_row(RopeLayout layout, int64_t position, const double* frequencies, int64_t pairs,
-                    bool inverse, float* row) {
+                    bool inverse, float* row, float magnitude) {
   const double p = inverse ? -static_cast<double>(position) : static_cast<double>(position);
   for (int64_t first = 0; first < pairs; first += kLanes) {
     const int64_t count = pairs - first < kLanes ? pairs - first : kLanes;
     float sines[kLanes], cosines[kLanes];
     for (int64_t i = 0; i < count; ++i) {
       sine_cosine(p * frequencies[first + i], &sines[i], &cosines[i]);
+      sines[i] *= magnitude;
+      cosines[i] *= magnitude;
     }
     if (layout == RopeLayout::halves) {
       memcpy(row + first, cosines, static_cast<size_t>(count) * sizeof(float));

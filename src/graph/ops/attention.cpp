@@ -3,9 +3,11 @@
 
 // Scaled dot-product attention with grouped key/value heads (Ainslie et al. 2023), computed in
 // blocks with online softmax (Dao et al. 2022). Row n looks at sequence s = sequences[n] of the
-// keys and values and, if causal, at its cells 0..positions[n] only:
-//   out = softmax(scale q k^T) v,  lse = log sum exp(scale q k^T).
+// keys and values and, if causal, at its cells 0..positions[n] only (the last `window` of them):
+//   scores = cap(scale q k^T) + bias,  out = softmax(scores) v,  lse = log sum exp(scores),
+// where cap(x) = softcap tanh(x / softcap), and sinks[h] counts like one more score in both sums.
 // The same op serves a cache [S, C, K, D] and, in training, S sequences of C fresh keys.
+// Inputs: q, k, v, sequences, positions, then sinks and bias if the attributes say so.
 
 namespace bantam {
 
@@ -23,17 +25,44 @@ void check_rows(const InferContext& c, size_t first) {
           "an i32 sequence and position for each row");
 }
 
-std::vector<Type> infer(const InferContext& c) {
-  c.check_arity(5);
+bool has(const Attributes& a, std::string_view extra) {
+  return a.integer(extra, 0) != 0;
+}
+size_t extras(const Attributes& a) {
+  return size_t{has(a, "sinks")} + size_t{has(a, "bias")};
+}
+
+// Checks the optional inputs from `first` on and returns their types.
+std::vector<Type> extra_types(const InferContext& c, size_t first) {
+  std::vector<Type> types;
   const SymShape &q = c.shape(0), &k = c.shape(1);
+  if (has(c.attributes, "sinks")) {
+    types.push_back({DType::f32, {q[1]}});
+    c.check(c.type(first++) == types.back(), "one f32 sink for each head");
+  }
+  if (has(c.attributes, "bias")) {
+    types.push_back({DType::f32, {q[1], q[0], k[0] * k[1].factor}});
+    c.check(c.type(first) == types.back(), "f32 biases [H, N, S C]");
+  }
+  return types;
+}
+
+std::vector<Type> infer(const InferContext& c) {
+  c.check_arity(5 + extras(c.attributes));
+  const SymShape &q = c.shape(0), &k = c.shape(1), &v = c.shape(2);
   c.check(c.type(0).dtype == DType::f32 || c.type(0).dtype == DType::bf16, "f32 or bf16 queries");
-  c.check(q.rank() == 3 && k.rank() == 4 && c.shape(2) == k && c.type(1).dtype == c.type(2).dtype,
-          "q [N, H, D] and k, v [S, C, K, D]");
+  c.check(q.rank() == 3 && k.rank() == 4 && v.rank() == 4 && k[0] == v[0] && k[1] == v[1] &&
+              k[2] == v[2] && c.type(1).dtype == c.type(2).dtype,
+          "q [N, H, D], k [S, C, K, D] and v [S, C, K, E]");
   c.check(is_plain(c.type(1).dtype), "plain keys and values");
   c.check(q[2] == k[3] && k[2].symbol < 0 && k[2].factor > 0 && q[1].factor % k[2].factor == 0,
           "one head size, and a multiple of the key/value heads");
+  const int64_t window = c.attributes.integer("window", 0);
+  c.check(window == 0 || (window > 0 && c.attributes.integer("causal") != 0),
+          "a window over earlier cells only");
   check_rows(c, 3);
-  return {c.type(0), {DType::f32, {q[0], q[1]}}};
+  extra_types(c, 5);
+  return {{c.type(0).dtype, {q[0], q[1], v[3]}}, {DType::f32, {q[0], q[1]}}};
 }
 
 Value heads_first(Graph& g, Value x) {
@@ -47,39 +76,62 @@ Value cells(Graph& g, Value k) {
       g, ops::reshape(g, ops::cast(g, k, DType::f32), {s[0] * s[1].factor, s[2], s[3]}));
 }
 
+// log sum exp of [H, N, S C] with the sinks [H], as [H, N, 1].
+Value log_sum(Graph& g, Value scores, Value sinks) {
+  Value sum = ops::row_sum(g, ops::exp(g, scores));
+  if (sinks.defined()) {
+    const SymShape shape = g.shape(sum);
+    const Value by_row = heads_first(g, ops::reshape(g, sum, {shape[0], shape[1]}));  // [N, H]
+    const Value all = ops::add(g, by_row, ops::exp(g, sinks));
+    sum = ops::reshape(g, heads_first(g, all), shape);
+  }
+  return ops::log(g, sum);
+}
+
 std::vector<Value> fallback(Graph& g, const Node& n) {
+  const Attributes& a = n.attributes;
   const Value q = ops::cast(g, n.inputs[0], DType::f32);
   const SymShape cache = g.shape(n.inputs[1]), rows = g.shape(q);
   const Value mask = g.add(op_attention_mask, {n.inputs[3], n.inputs[4]},
                            {{"sequences", cache[0].factor},
                             {"cells", cache[1].factor},
-                            {"causal", n.attributes.integer("causal")}});
+                            {"causal", a.integer("causal")},
+                            {"window", a.integer("window", 0)}});
   Value scores = ops::batch_matmul(g, heads_first(g, q), cells(g, n.inputs[1]), false, true);
-  scores = ops::add(g, ops::scale(g, scores, n.attributes.real("scale")), mask);
-  const Value out =
-      ops::batch_matmul(g, ops::softmax(g, scores), cells(g, n.inputs[2]), false, false);
-  const Value lse = ops::log(g, ops::row_sum(g, ops::exp(g, scores)));  // [H, N, 1]
+  scores = ops::softcap(g, ops::scale(g, scores, a.real("scale")), a.real("softcap", 0));
+  if (has(a, "bias")) scores = ops::add(g, scores, n.inputs.back());
+  scores = ops::add(g, scores, mask);
+  const Value sinks = has(a, "sinks") ? n.inputs[5] : Value{};
+  const Value lse = log_sum(g, scores, sinks);
+  const Value p = sinks.defined() ? ops::exp(g, ops::add_rows(g, scores, ops::scale(g, lse, -1)))
+                                  : ops::softmax(g, scores);
+  const Value out = ops::batch_matmul(g, p, cells(g, n.inputs[2]), false, false);
   return {ops::cast(g, heads_first(g, out), n.outputs[0].dtype),
           ops::reshape(g, heads_first(g, lse), {rows[0], rows[1]})};
 }
 
-// With P = exp(scale q k^T - lse) and delta = sum(dout out) of each row:
-//   dv = P^T dout,  dS = P (dout v^T - delta) scale,  dq = dS k,  dk = dS^T q
+// With P = exp(scores - lse), delta = sum(dout out) of each row and G = P (dout v^T - delta):
+//   dv = P^T dout,  dS = G cap' scale,  dq = dS k,  dk = dS^T q,  dbias = G,
+//   dsinks = -sum over rows of exp(sink - lse) delta
 std::vector<Value> gradient(const GradientContext& c) {
   const Value dout = ops::cast(c.graph, c.output_gradients[0], c.graph.dtype(c.input(0)));
-  std::vector<Value> grads = c.graph.add_multi(op_attention_grad,
-                                               {c.input(0), c.input(1), c.input(2), c.input(3),
-                                                c.input(4), c.outputs[0], c.outputs[1], dout},
-                                               c.attributes());
-  grads.resize(5);
+  std::vector<Value> inputs{c.input(0), c.input(1),   c.input(2),   c.input(3),
+                            c.input(4), c.outputs[0], c.outputs[1], dout};
+  for (size_t i = 5; i < c.node.inputs.size(); ++i) inputs.push_back(c.input(i));
+  std::vector<Value> grads =
+      c.graph.add_multi(op_attention_grad, std::move(inputs), c.attributes());
+  grads.insert(grads.begin() + 3, 2, Value{});  // sequences and positions
   return grads;
 }
 
 std::vector<Type> infer_grad(const InferContext& c) {
-  c.check_arity(8);
-  c.check(c.type(0).dtype == c.type(1).dtype && c.type(5) == c.type(0) && c.type(7) == c.type(0),
+  c.check_arity(8 + extras(c.attributes));
+  const DType t = c.type(0).dtype;
+  c.check(c.type(1).dtype == t && c.type(5).dtype == t && c.type(7) == c.type(5),
           "q, k, v, out and dout of one type");
-  return {c.type(0), c.type(1), c.type(2)};
+  std::vector<Type> types{c.type(0), c.type(1), c.type(2)};
+  for (Type& extra : extra_types(c, 8)) types.push_back(std::move(extra));
+  return types;
 }
 
 // 0 where row n may look, -inf elsewhere: [N, S C].
@@ -114,9 +166,20 @@ const Op op_cache_write{
     .name = "cache_write", .infer = infer_cache_write, .alias = 0, .effect = true};
 
 Value ops::attention(Graph& g, Value q, Value k, Value v, Value sequences, Value positions,
-                     double scale, bool causal) {
-  return g.add(op_attention, {q, k, v, sequences, positions},
-               {{"scale", scale}, {"causal", int64_t{causal}}});
+                     const AttentionOptions& o) {
+  std::vector<Value> inputs{q, k, v, sequences, positions};
+  Attributes a{{"scale", o.scale}, {"causal", int64_t{o.causal}}};
+  if (o.window > 0) a.set("window", o.window);
+  if (o.softcap > 0) a.set("softcap", o.softcap);
+  if (o.sinks.defined()) {
+    a.set("sinks", int64_t{1});
+    inputs.push_back(o.sinks);
+  }
+  if (o.bias.defined()) {
+    a.set("bias", int64_t{1});
+    inputs.push_back(o.bias);
+  }
+  return g.add(op_attention, std::move(inputs), std::move(a));
 }
 
 Value ops::cache_write(Graph& g, Value cache, Value x, Value sequences, Value positions) {

@@ -3,7 +3,7 @@
 #include "graph/ops.h"
 
 // Rotary position embedding (Su et al. 2021). Pair i of a head turns by
-//   angle = position theta^(-2i / rotary_dims);
+//   angle = position theta^(-2i / rotary_dims), scaled as RopeOptions says;
 // pairs are (2i, 2i + 1) or (i, i + rotary_dims / 2), the remaining elements pass unchanged. The
 // gradient is the rotation by the opposite angle.
 
@@ -41,15 +41,21 @@ std::vector<Value> gradient(const GradientContext& c) {
 
 const Op op_rope{.name = "rope", .infer = infer, .gradient = gradient, .inplace = 0};
 
-Value ops::rope(Graph& g, Value x, Value positions, double theta, RopePairs pairs,
-                int64_t rotary_dims, bool inverse, Value factors) {
+Value ops::rope(Graph& g, Value x, Value positions, const RopeOptions& o) {
   std::vector<Value> inputs{x, positions};
-  if (factors.defined()) inputs.push_back(factors);
-  return g.add(op_rope, std::move(inputs),
-               {{"theta", theta},
-                {"pairs", static_cast<int64_t>(pairs)},
-                {"rotary_dims", rotary_dims},
-                {"inverse", int64_t{inverse}}});
+  if (o.factors.defined()) inputs.push_back(o.factors);
+  Attributes a{{"theta", o.theta},
+               {"pairs", static_cast<int64_t>(o.pairs)},
+               {"rotary_dims", o.dims},
+               {"inverse", int64_t{o.inverse}}};
+  if (o.scale != 1) a.set("scale", o.scale);
+  if (o.magnitude != 1) a.set("magnitude", o.magnitude);
+  if (o.context > 0) {
+    a.set("context", o.context);
+    a.set("beta_fast", o.beta_fast);
+    a.set("beta_slow", o.beta_slow);
+  }
+  return g.add(op_rope, std::move(inputs), std::move(a));
 }
 
 }  // namespace bantam

@@ -62,7 +62,8 @@ Graph quantize_activations(const Graph& g) {
   for (int32_t i = 0; i < g.size(); ++i) {
     const Node& n = g.node(i);
     if (r.is_mapped({i, 0})) continue;
-    const bool projection = n.op->name == "linear" || n.op->name == "linear_group";
+    const bool projection =
+        n.op->name == "linear" || n.op->name == "linear_group" || n.op->name == "expert_linear";
     if (!projection || g.dtype(n.inputs[0]) != DType::f32 ||
         !dtype_info(g.dtype(n.inputs[1])).quantized) {
       r.keep(i);

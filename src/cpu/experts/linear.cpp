@@ -1,0 +1,201 @@
+#include <algorithm>
+
+#include "base/thread_pool.h"
+#include "cpu/experts/experts.h"
+#include "cpu/matmul/gemm.h"
+#include "cpu/quant/linear_rows.h"
+
+// Products of rows that are grouped by expert with the experts' matrices, through the kernels of
+// plain projections: what a row gives does not depend on the rows that it is run with.
+
+namespace bantam::cpu {
+namespace {
+
+constexpr int64_t kRowBlock = 48;
+constexpr int64_t kLeastBytes = 16384;  // of weights in a task
+
+// Rows begin(e) to end(e) belong to expert e.
+struct Segments {
+  const int32_t* offsets;  // null: each expert has `each` rows
+  int64_t each;
+
+  [[nodiscard]] int64_t begin(int64_t e) const {
+    return offsets != nullptr ? offsets[e] : e * each;
+  }
+  [[nodiscard]] int64_t rows(int64_t e) const { return begin(e + 1) - begin(e); }
+};
+
+Segments segments_of(const StepContext& c) {
+  if (c.inputs.size() == 3) return {c.inputs[2].as<int32_t>(), 0};
+  return {nullptr, c.inputs[0].shape[1]};
+}
+
+LinearKernel plain_kernel(DType weights) {
+  const LinearKernels& kernels = linear_kernels();
+  return weights == DType::f32    ? kernels.f32
+         : weights == DType::f16  ? kernels.f16
+         : weights == DType::bf16 ? kernels.bf16
+                                  : nullptr;
+}
+
+// The blocks of all outputs, counted through: expert, block of rows, block of columns.
+struct Blocks {
+  const TensorView &x, &w, &y;
+  Segments segments;
+  int64_t columns;  // of a block
+  int64_t* first;   // [E + 1]: the first block of each expert
+
+  Blocks(const StepContext& c)
+      : x(c.inputs[0]),
+        w(c.inputs[1]),
+        y(c.outputs[0]),
+        segments(segments_of(c)),
+        first(static_cast<int64_t*>(c.scratch)) {
+    const int64_t least = kLeastBytes / std::max<int64_t>(1, row_bytes(w.dtype, w.shape[2]));
+    columns = std::max<int64_t>(16, least / 16 * 16);
+    const int64_t across = (w.shape[1] + columns - 1) / columns;
+    first[0] = 0;
+    for (int64_t e = 0; e < w.shape[0]; ++e) {
+      first[e + 1] = first[e] + (segments.rows(e) + kRowBlock - 1) / kRowBlock * across;
+    }
+  }
+
+  [[nodiscard]] int64_t count() const { return first[w.shape[0]]; }
+
+  void run(int64_t block) const {
+    const int64_t e = std::upper_bound(first, first + w.shape[0] + 1, block) - first - 1;
+    const int64_t rows = segments.rows(e), down = (rows + kRowBlock - 1) / kRowBlock;
+    const int64_t row = (block - first[e]) % down * kRowBlock;
+    const int64_t column = (block - first[e]) / down * columns;
+    product(e, segments.begin(e) + row, std::min(kRowBlock, rows - row), column,
+            std::min(columns, w.shape[1] - column));
+  }
+
+  void product(int64_t e, int64_t row, int64_t rows, int64_t column, int64_t width) const {
+    const int64_t k = w.shape[2], n = w.shape[1];
+    const auto* weights = w.as<const uint8_t>() + (e * n + column) * row_bytes(w.dtype, k);
+    float* out = y.as<float>() + row * n + column;
+    if (x.dtype == DType::q8a) {
+      const auto* q = x.as<const BlockQ8A>() + row * (k / 32);
+      linear_rows(w.dtype, weights, width, k, q, rows, out, n);
+    } else {
+      plain_kernel(w.dtype)(x.as<const float>() + row * k, k, weights, k, rows, width, out, n);
+    }
+  }
+};
+
+void run_blocks(const StepContext& c) {
+  const Blocks blocks(c);
+  c.pool.parallel_for(blocks.count(), 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t i = begin; i < end; ++i) blocks.run(i);
+  });
+}
+
+// --- through packed panels: bf16 and gradients
+// ----------------------------------------------------
+
+const GemmKernels& gemm_kernels(DType dtype) {
+  return dtype == DType::f32 ? gemm_kernels_f32() : gemm_kernels_bf16();
+}
+
+const char* at(const TensorView& v, int64_t element) {
+  return v.as<const char>() + element * row_bytes(v.dtype, 1);
+}
+char* at_mutable(const TensorView& v, int64_t element) {
+  return v.as<char>() + element * row_bytes(v.dtype, 1);
+}
+
+Gemm gemm_of(DType type, int64_t m, int64_t n, int64_t k, DType out) {
+  Gemm g{};
+  g.kernels = &gemm_kernels(type);
+  g.m = m;
+  g.n = n;
+  g.k = k;
+  g.source_bytes = row_bytes(type, 1);
+  g.c_bf16 = out == DType::bf16;
+  return g;
+}
+
+// y [M, N] = x [M, K] W[e]^T
+void run_forward(const StepContext& c) {
+  const TensorView &x = c.inputs[0], &w = c.inputs[1], &y = c.outputs[0];
+  const Segments segments = segments_of(c);
+  const int64_t n = w.shape[1], k = w.shape[2];
+  for (int64_t e = 0; e < w.shape[0]; ++e) {
+    if (segments.rows(e) == 0) continue;
+    Gemm g = gemm_of(x.dtype, segments.rows(e), n, k, y.dtype);
+    g.a = {at(x, segments.begin(e) * k), k, true};
+    g.b = {at(w, e * n * k), k, true};
+    g.c = at_mutable(y, segments.begin(e) * n);
+    run_gemm(g, c.scratch, c.pool);
+  }
+}
+
+// dx [M, K] = dy [M, N] W[e]
+void run_dx(const StepContext& c) {
+  const TensorView &dy = c.inputs[0], &w = c.inputs[1], &dx = c.outputs[0];
+  const Segments segments = segments_of(c);
+  const int64_t n = w.shape[1], k = w.shape[2];
+  for (int64_t e = 0; e < w.shape[0]; ++e) {
+    if (segments.rows(e) == 0) continue;
+    Gemm g = gemm_of(dy.dtype, segments.rows(e), k, n, dx.dtype);
+    g.a = {at(dy, segments.begin(e) * n), n, true};
+    g.b = {at(w, e * n * k), k, false};
+    g.c = at_mutable(dx, segments.begin(e) * k);
+    run_gemm(g, c.scratch, c.pool);
+  }
+}
+
+// dW[e] [N, K] = dy^T x
+void run_dw(const StepContext& c) {
+  const TensorView &dy = c.inputs[0], &x = c.inputs[1], &dw = c.outputs[0];
+  const Segments segments = segments_of(c);
+  const int64_t n = dw.shape[1], k = dw.shape[2];
+  for (int64_t e = 0; e < dw.shape[0]; ++e) {
+    float* out = dw.as<float>() + e * n * k;
+    if (segments.rows(e) == 0) {
+      std::fill_n(out, n * k, 0.0f);
+      continue;
+    }
+    Gemm g = gemm_of(dy.dtype, n, k, segments.rows(e), DType::f32);
+    g.a = {at(dy, segments.begin(e) * n), n, false};
+    g.b = {at(x, segments.begin(e) * k), k, false};
+    g.c = out;
+    run_gemm(g, c.scratch, c.pool);
+  }
+}
+
+bool gemm_types(const BindRequest& r) {
+  return r.in(0) == r.in(1) && (r.in(0) == DType::f32 || r.in(0) == DType::bf16) &&
+         (r.out(0) == DType::f32 || r.out(0) == r.in(0));
+}
+
+int64_t gemm_scratch(const BindRequest& r, int64_t n, int64_t k) {
+  return gemm_scratch_bytes(gemm_kernels(r.in(0)), n, k, r.out(0) == DType::bf16, r.threads);
+}
+
+}  // namespace
+
+std::optional<BoundKernel> bind_expert_linear(const BindRequest& r) {
+  const Shape& w = r.inputs[1].shape;
+  const bool integer = r.in(0) == DType::q8a && has_linear_rows(r.in(1));
+  const bool plain = r.in(0) == DType::f32 && plain_kernel(r.in(1)) != nullptr;
+  if ((integer || plain) && r.out(0) == DType::f32) {
+    return BoundKernel{run_blocks, (w[0] + 1) * static_cast<int64_t>(sizeof(int64_t))};
+  }
+  if (!gemm_types(r)) return {};
+  return BoundKernel{run_forward, gemm_scratch(r, w[1], w[2])};
+}
+
+std::optional<BoundKernel> bind_expert_linear_dx(const BindRequest& r) {
+  const Shape& w = r.inputs[1].shape;
+  if (!gemm_types(r)) return {};
+  return BoundKernel{run_dx, gemm_scratch(r, w[2], w[1])};
+}
+
+std::optional<BoundKernel> bind_expert_linear_dw(const BindRequest& r) {
+  if (!gemm_types(r) || r.out(0) != DType::f32) return {};
+  return BoundKernel{run_dw, gemm_scratch(r, r.outputs[0].shape[2], r.inputs[0].shape.rows())};
+}
+
+}  // namespace bantam::cpu

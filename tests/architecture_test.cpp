@@ -1,0 +1,257 @@
+// Every architecture: it learns, it gives the same bits however its text is fed, for odd shapes
+// too, and a file that is not quite one of it is refused by name.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "eval/logits.h"
+#include "formats/gguf_writer.h"
+#include "models/architectures.h"
+#include "models/config_gguf.h"
+#include "runtime/engine.h"
+#include "train/trainer.h"
+
+namespace bantam {
+namespace {
+
+struct Sizes {
+  int64_t blocks = 2, width = 32, heads = 4, heads_kv = 4, head = 8, rotary = 4, vocabulary = 67;
+};
+
+bool is_encoder(const Architecture& a) {
+  return a.name == "bert";
+}
+
+ModelConfig config_of(const Architecture& a, const Sizes& s) {
+  ModelConfig c;
+  c.architecture = a.name;
+  c.context_length = 40;
+  c.embedding_length = s.width;
+  c.block_count = s.blocks;
+  c.feed_forward_length = 45;
+  c.head_count = s.heads;
+  c.head_count_kv = s.heads_kv;
+  c.head_size = s.head;
+  c.rope_dims = s.rotary;
+  c.rope_pairs = a.rope_pairs;
+  c.vocab_size = s.vocabulary;
+  c.attention_softcap = 20;
+  c.logit_softcap = 15;
+  if (is_encoder(a)) {
+    c.causal = false;
+    c.token_types = 2;
+  } else {
+    c.window = 5;
+    c.window_period = 2;
+  }
+  return c;
+}
+
+Model random_model(const ModelConfig& config) {
+  Model model;
+  model.name = "random";
+  model.config = config;
+  uint64_t stream = 0;
+  for (const WeightShape& w : required_weights(config)) {
+    Random random(7, ++stream);
+    Tensor t = Tensor::zeros(DType::f32, w.shape);
+    const bool norm = w.shape.rank() == 1 && w.name.ends_with(".weight");
+    for (int64_t i = 0; i < w.shape.elements(); ++i)
+      t.as<float>()[i] = (norm ? 1.0f : 0.0f) + 0.3f * random.normal();
+    model.weights[w.name] = t;
+  }
+  return model;
+}
+
+std::vector<int32_t> text(int64_t n, int64_t vocabulary) {
+  std::vector<int32_t> ids;
+  for (int64_t i = 0; i < n; ++i) ids.push_back(static_cast<int32_t>(i * 29 % vocabulary));
+  return ids;
+}
+
+std::vector<float> logits_of(const Model& model, int64_t n, int64_t split, int threads = 1) {
+  const auto engine = make_logits_engine(std::make_shared<Model>(model), n, threads, DType::f32);
+  return sequence_logits(*engine, text(n, model.config.vocab_size), split);
+}
+
+class EveryArchitecture : public testing::TestWithParam<const Architecture*> {};
+
+TEST_P(EveryArchitecture, LearnsATextByHeart) {
+  if (is_encoder(*GetParam())) GTEST_SKIP() << "an encoder foretells no text";
+  for (const DType compute : {DType::f32, DType::bf16}) {
+    const ModelConfig c = config_of(*GetParam(), {});
+    TrainerOptions o;
+    o.sequences = 2;
+    o.length = 12;
+    o.compute = compute;
+    o.threads = 2;
+    Trainer trainer(c, initial_weights(c, 3), o);
+    const std::vector<int32_t> ids = text(25, c.vocab_size);
+    const TrainingBatch batch[] = {{std::span(ids).first(24), std::span(ids).last(24)}};
+    const double before = trainer.step(batch, 0.01).cross_entropy;
+    double after = before;
+    for (int i = 0; i < 25; ++i) after = trainer.step(batch, 0.01).cross_entropy;
+    EXPECT_LT(after, 0.6 * before);
+  }
+}
+
+TEST_P(EveryArchitecture, GivesTheSameBitsHoweverATextOfOddShapeIsSplit) {
+  if (is_encoder(*GetParam())) GTEST_SKIP() << "an encoder takes a text as a whole";
+  const Sizes shapes[] = {{},
+                          {.blocks = 1, .width = 33, .heads = 3, .heads_kv = 3, .head = 11},
+                          {.width = 20, .heads = 5, .heads_kv = 1, .head = 6, .vocabulary = 5},
+                          {.blocks = 3, .width = 24, .heads = 6, .heads_kv = 2, .head = 10}};
+  for (const Sizes& s : shapes) {
+    const Model model = random_model(config_of(*GetParam(), s));
+    const std::vector<float> whole = logits_of(model, 23, 0);
+    for (const float x : whole) ASSERT_TRUE(std::isfinite(x));
+    for (const int64_t split : {1, 7}) EXPECT_EQ(logits_of(model, 23, split, 2), whole);
+    EXPECT_EQ(logits_of(model, 1, 0).size(), static_cast<size_t>(s.vocabulary));
+  }
+}
+
+std::string error_of(const std::string& path) {
+  try {
+    load_model(path);
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "no error";
+}
+
+TEST_P(EveryArchitecture, NamesWhatAFileLacks) {
+  const Model model = random_model(config_of(*GetParam(), {}));
+  const std::string path =
+      testing::TempDir() + "/bantam_architecture_" + std::string(GetParam()->name) + ".gguf";
+  for (const WeightShape& w : required_weights(model.config)) {
+    if (w.name == "token_types.weight") continue;  // DistilBERT has none
+    GgufWriter out;
+    out.set("general.architecture", model.config.architecture);
+    write_config(model.config, out);
+    for (const auto& [name, t] : model.weights)
+      if (name != w.name) out.add_tensor(name, t);
+    out.write(path);
+    EXPECT_NE(error_of(path).find(w.name), std::string::npos) << error_of(path);
+  }
+  Model wrong = model;
+  const WeightShape last = required_weights(model.config).back();
+  wrong.weights[last.name] = Tensor::zeros(DType::f32, {3, 5});
+  save_model(wrong, path);
+  EXPECT_NE(error_of(path).find(last.name), std::string::npos) << error_of(path);
+
+  GgufWriter out;
+  out.set("general.architecture", model.config.architecture);
+  for (const auto& [name, t] : model.weights) out.add_tensor(name, t);
+  out.write(path);
+  EXPECT_NE(error_of(path).find(".context_length"), std::string::npos) << error_of(path);
+  std::filesystem::remove(path);
+}
+
+INSTANTIATE_TEST_SUITE_P(Architectures, EveryArchitecture,
+                         testing::ValuesIn(architectures().begin(), architectures().end()),
+                         [](const auto& row) {
+                           std::string name(row.param->name);
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+// --- architectures without a reference: equal to what they are variants of -----------------------
+
+Model llama() {
+  Sizes s;
+  s.rotary = 8;
+  ModelConfig c = config_of(find_architecture("llama", "test"), s);
+  c.window = c.window_period = 0;
+  return random_model(c);
+}
+
+TEST(MobileLlm, UsesEachBlockTwiceAsIfItWereTwo) {
+  Model shared = llama();
+  shared.config.architecture = "mobilellm";
+  shared.config.block_repeats = 2;
+  Model twice = llama();
+  twice.config.block_count = 4;
+  for (int64_t i = 3; i >= 0; --i)
+    for (const auto& [name, t] : shared.weights) {
+      const std::string from = fmt::format("blk.{}.", i / 2);
+      if (name.starts_with(from))
+        twice.weights[fmt::format("blk.{}.{}", i, name.substr(from.size()))] = t;
+    }
+  EXPECT_EQ(logits_of(shared, 20, 0), logits_of(twice, 20, 3));
+}
+
+TEST(MobiLlama, SharesOneFeedForward) {
+  Model shared = llama();
+  shared.config.architecture = "mobillama";
+  Model each = llama();
+  for (const char* part : {"ffn_gate.weight", "ffn_up.weight", "ffn_down.weight"}) {
+    shared.weights[part] = each.weights.at(fmt::format("blk.0.{}", part));
+    each.weights[fmt::format("blk.1.{}", part)] = shared.weights[part];
+  }
+  EXPECT_EQ(logits_of(shared, 20, 4), logits_of(each, 20, 0));
+}
+
+TEST(Mistral, SeesNoFurtherThanItsWindowInEachBlock) {
+  Model model = llama();
+  model.config.block_count = 1;
+  const std::vector<float> all = logits_of(model, 20, 0);
+  model.config.window = 20;
+  EXPECT_EQ(logits_of(model, 20, 0), all);
+  model.config.window = 4;
+  const std::vector<float> windowed = logits_of(model, 20, 0);
+  const auto vocabulary = static_cast<size_t>(model.config.vocab_size);
+  EXPECT_TRUE(std::equal(all.begin(), all.begin() + static_cast<int64_t>(4 * vocabulary),
+                         windowed.begin()));
+  EXPECT_NE(windowed, all);
+  // The last row's logits are those of its last four tokens alone, at their places.
+  const auto engine = make_logits_engine(std::make_shared<Model>(model), 20, 1, DType::f32);
+  const std::vector<int32_t> ids = text(20, model.config.vocab_size);
+  std::vector<float> last(vocabulary);
+  std::vector<Engine::Row> rows;
+  for (int32_t i = 16; i < 20; ++i) rows.push_back({ids[static_cast<size_t>(i)], 0, i, i == 19});
+  engine->run(rows, last);
+  EXPECT_TRUE(
+      std::equal(last.begin(), last.end(), windowed.end() - static_cast<int64_t>(vocabulary)));
+}
+
+TEST(OpenElm, IsQwen3WithItsProjectionsInOne) {
+  const Sizes s{.heads_kv = 2, .rotary = 8};
+  ModelConfig c = config_of(find_architecture("qwen3", "test"), s);
+  const Model qwen = random_model(c);
+  Model elm = qwen;
+  elm.config.architecture = "openelm";
+  for (int64_t i = 0; i < c.block_count; ++i) {
+    std::vector<float> rows;
+    for (const char* part : {"attn_q", "attn_k", "attn_v"}) {
+      const Tensor& t = qwen.weights.at(fmt::format("blk.{}.{}.weight", i, part));
+      rows.insert(rows.end(), t.as<float>(), t.as<float>() + t.shape().elements());
+    }
+    const auto height = static_cast<int64_t>(rows.size()) / c.embedding_length;
+    elm.weights[fmt::format("blk.{}.attn_qkv.weight", i)] =
+        Tensor::from(rows, {height, c.embedding_length});
+  }
+  EXPECT_EQ(logits_of(elm, 20, 0), logits_of(qwen, 20, 0));
+}
+
+TEST(OpenElm, KeepsSizesThatDifferFromBlockToBlock) {
+  ModelConfig c = config_of(find_architecture("openelm", "test"), {});
+  c.head_counts = {2, 4};
+  c.head_counts_kv = {1, 2};
+  c.head_count_kv = 2;
+  c.feed_forward_lengths = {17, 45};
+  const Model model = random_model(c);
+  const std::string path = testing::TempDir() + "/bantam_openelm.gguf";
+  save_model(model, path);
+  const Model again = load_model(path);
+  EXPECT_EQ(again.config.head_counts, c.head_counts);
+  EXPECT_EQ(again.config.feed_forward_lengths, c.feed_forward_lengths);
+  EXPECT_EQ(logits_of(again, 20, 6), logits_of(model, 20, 0));
+  std::filesystem::remove(path);
+}
+
+}  // namespace
+}  // namespace bantam

@@ -7,9 +7,6 @@
 namespace bantam::cpu {
 namespace {
 
-constexpr DType kFormatTypes[kWeightFormats] = {DType::q8_0, DType::q4_0, DType::q4_1,
-                                                DType::q4_k, DType::q5_k, DType::q6_k};
-
 // The row of the kernel table for a weight type, -1 if there is none.
 int format_of(DType type) {
   const auto* found = std::find(std::begin(kFormatTypes), std::end(kFormatTypes), type);
@@ -34,33 +31,34 @@ std::optional<BoundKernel> bind_quantize(const BindRequest& r) {
 struct Projection {
   const TensorView* w;
   const TensorView* y;
-  int format;
+  WeightFormat format;
   int64_t row_bytes, chunk_rows, first_chunk, end_chunk;
 };
+
+// Every row_multiple divides it.
+constexpr int64_t kRowMultiple = 16;
 
 // Rows per chunk: a multiple of 16, at least 16 KiB of weights and, where there is enough to do,
 // few enough for four chunks per thread.
 int64_t chunk_rows(int64_t row_bytes, int64_t rows, int threads) {
-  constexpr int64_t kMultiple = 16, kLeastBytes = 16384;
+  constexpr int64_t kLeastBytes = 16384;
   const int64_t least = (kLeastBytes + row_bytes - 1) / row_bytes;
   const int64_t even = rows / (int64_t{4} * threads);
   const int64_t chunk = std::max(least, std::min(even, 8 * least));
-  return (chunk + kMultiple - 1) / kMultiple * kMultiple;
+  return (chunk + kRowMultiple - 1) / kRowMultiple * kRowMultiple;
 }
 
-// Rows that do not fill a vector go to the scalar kernel, which gives the same bits.
+// Rows that do not fill the widest vectors go to kernels that take any number; the same bits.
 void run_rows(const Projection& p, const BlockQ8A* x, int64_t m, int64_t begin, int64_t end) {
-  const QuantKernels& best = quant_kernels();
-  const QuantKernels& scalar = *quant_table().front().function;
-  const int64_t full = begin + (end - begin) / best.row_multiple * best.row_multiple;
+  const int64_t full = begin + (end - begin) / kRowMultiple * kRowMultiple;
   const auto call = [&](const QuantKernels& kernels, int64_t from, int64_t to) {
     if (from == to) return;
     const QuantLinearShape shape{m, to - from, p.w->shape[1], p.w->shape[0]};
     kernels.linear[p.format](x, p.w->as<uint8_t>() + from * p.row_bytes, p.y->as<float>() + from,
                              shape);
   };
-  call(best, begin, full);
-  call(scalar, full, end);
+  call(quant_kernels(p.format, kRowMultiple), begin, full);
+  call(quant_kernels(p.format, 1), full, end);
 }
 
 // linear_group with one matrix is linear: outputs[i] = x inputs[i + 1]^T.
@@ -74,7 +72,7 @@ void run_linear(const StepContext& c) {
     Projection& p = projections[i];
     p.w = &w;
     p.y = &c.outputs[i];
-    p.format = format_of(w.dtype);
+    p.format = static_cast<WeightFormat>(format_of(w.dtype));
     p.row_bytes = row_bytes(w.dtype, w.shape[1]);
     p.chunk_rows = chunk_rows(p.row_bytes, w.shape[0], c.pool.size());
     p.first_chunk = chunks;

@@ -30,7 +30,9 @@ int global_threads(const CLI::App& command);
 
 // "1, 2,3" -> {1, 2, 3}. Throws ErrorKind::usage.
 std::vector<int32_t> parse_ids(const std::string& text);
-// Throws ErrorKind::usage with the names that it knows.
+// The types that weights can be stored in: "f32, f16, ...".
+std::string writable_types();
+// Throws ErrorKind::usage with these names.
 DType parse_dtype(const std::string& name, std::string_view option);
 // --cache-type: f32, f16 or bf16.
 DType parse_cache_type(const std::string& name);

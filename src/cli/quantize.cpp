@@ -95,7 +95,7 @@ void quantize(Options o) {
   const auto after = std::make_shared<Model>(q.model);
   const QualityReport report = measure_quality(before, after, texts, o.evaluate);
   store_quality(report, "bantam.quantize", *after);
-  set_metadata(*after, "bantam.quantize.type", o.type);
+  set_metadata(*after, "bantam.quantize.type", CLI::detail::to_lower(o.type));
   save_model(*after, o.out);
   o.json ? print(to_json(q, report)) : print_table(q, report);
 }

@@ -12,7 +12,7 @@ namespace {
 enum class Where { all, first_two, first_four, first_eighth, first_sixteenth, spread, grouped };
 
 struct Rule {
-  std::string_view weight;  // "attn_v": blk.N.attn_v.weight
+  std::string_view weight;  // "ffn_down": blk.N.ffn_down.weight, blk.N.ffn_down_exps.weight
   Where where;
   DType dtype;
 };
@@ -112,7 +112,9 @@ DType mixture_type(const Mixture& mixture, std::string_view weight, bool head,
   std::string_view kind(number.ptr + 1, static_cast<size_t>(end - number.ptr - 1));
   kind.remove_suffix(kEnd.size());
   for (const Rule& rule : mixture.rules) {
-    if (rule.weight == kind && fits(rule.where, layer, config)) return rule.dtype;
+    const bool same = kind.starts_with(rule.weight) &&
+                      (kind.size() == rule.weight.size() || kind[rule.weight.size()] == '_');
+    if (same && fits(rule.where, layer, config)) return rule.dtype;
   }
   return mixture.dtype;
 }

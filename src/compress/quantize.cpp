@@ -1,5 +1,8 @@
 #include "compress/quantize.h"
 
+#include <algorithm>
+#include <string_view>
+
 #include "base/error.h"
 #include "base/thread_pool.h"
 
@@ -19,6 +22,18 @@ void check_type(DType dtype) {
     fail(ErrorKind::usage, "quantize",
          "{} can be read but not written; expected a type such as iq4_xs or q3_k", info.name);
   }
+}
+
+// Matrices that are looked up or applied element by element, or that decide more than they weigh:
+// they keep their type, as in files made elsewhere.
+bool is_projection(std::string_view name) {
+  static constexpr std::string_view kOthers[] = {"_norm",          "ffn_gate_inp",  "ssm_conv1d",
+                                                 "shortconv.conv", "position_embd", "token_types",
+                                                 "attn_rel_b"};
+  if (!name.ends_with(".weight")) return false;
+  return std::none_of(std::begin(kOthers), std::end(kOthers), [&](std::string_view other) {
+    return name.find(other) != std::string_view::npos;
+  });
 }
 
 // For rows that are no whole blocks of 256.
@@ -75,6 +90,7 @@ QuantizeResult quantize(const Model& model, const QuantizeOptions& options) {
   QuantizeResult result{model, {}};
   for (auto& [name, tensor] : result.model.weights) {
     if (tensor.shape().rank() != 2 || !holds_weights(tensor.dtype())) continue;
+    if (!is_projection(name)) continue;
     const bool is_head = name == head;
     DType wanted = options.type;
     if (options.mixture != nullptr) {

@@ -47,6 +47,19 @@ TEST(Quantize, KeepsVectorsAndConvertsMatrices) {
   EXPECT_EQ(q.model.weights.at("token_embd.weight").dtype(), DType::q4_k);
 }
 
+TEST(Quantize, LeavesMatricesThatAreNoProjections) {
+  Model model = tiny_model();
+  for (const char* name : {"blk.0.ffn_gate_inp.weight", "position_embd.weight", "blk.0.ssm_a"}) {
+    model.weights[name] = Tensor::zeros(DType::f32, {4, 256});
+  }
+  model.weights["blk.0.ffn_down_exps.weight"] = Tensor::zeros(DType::f32, {4, 256});
+  const QuantizeResult q = quantize(model, options_for(DType::q8_0));
+  EXPECT_EQ(q.model.weights.at("blk.0.ffn_gate_inp.weight").dtype(), DType::f32);
+  EXPECT_EQ(q.model.weights.at("position_embd.weight").dtype(), DType::f32);
+  EXPECT_EQ(q.model.weights.at("blk.0.ssm_a").dtype(), DType::f32);
+  EXPECT_EQ(q.model.weights.at("blk.0.ffn_down_exps.weight").dtype(), DType::q8_0);
+}
+
 TEST(Quantize, FallsBackToSmallerBlocksAndSaysSo) {
   const QuantizeResult q = quantize(tiny_model(), options_for(DType::q4_k));
   ASSERT_EQ(q.fallbacks.size(), 1u);
@@ -104,6 +117,7 @@ TEST(Quantize, MixturesGiveTheirTypesToTheWeightsThatNeedThem) {
   EXPECT_EQ(type("q4_k_m", "blk.0.ffn_up.weight"), DType::q4_k);
   EXPECT_EQ(type("q4_k_m", "token_embd.weight"), DType::q4_k);
   EXPECT_EQ(type("q4_k_m", "output.weight"), DType::q6_k);
+  EXPECT_EQ(type("q4_k_m", "blk.0.ffn_down_exps.weight"), DType::q6_k);
   EXPECT_EQ(type("q4_k_s", "blk.3.attn_v.weight"), DType::q5_k);
   EXPECT_EQ(type("q3_k_m", "blk.1.attn_v.weight"), DType::q5_k);
   EXPECT_EQ(type("q3_k_m", "blk.2.ffn_down.weight"), DType::q4_k);

@@ -151,6 +151,22 @@ TEST_F(Program, QuantisesMeasuresAndInspects) {
             report["mean_kl"]);
 }
 
+TEST_F(Program, QuantisesToMixturesAndNamesWhatItCannotWrite) {
+  const Outcome q = bantam("quantize " + model_ + " " + path("mixed.gguf") + " --type Q4_K_M");
+  ASSERT_EQ(q.code, 0) << q.output;
+  const Outcome i = bantam("inspect --json " + path("mixed.gguf"));
+  ASSERT_EQ(i.code, 0) << i.output;
+  EXPECT_EQ(nlohmann::json::parse(i.output)["metadata"]["bantam.quantize.type"], "q4_k_m");
+  const Outcome unknown = bantam("quantize " + model_ + " " + path("o.gguf") + " --type q3");
+  EXPECT_EQ(unknown.code, 2);
+  for (const char* name : {"iq4_xs", "mxfp4", "q4_k_m"}) {
+    EXPECT_NE(unknown.output.find(name), std::string::npos) << unknown.output;
+  }
+  const Outcome read_only = bantam("quantize " + model_ + " " + path("o.gguf") + " --type iq2_xs");
+  EXPECT_EQ(read_only.code, 2);
+  EXPECT_NE(read_only.output.find("read but not written"), std::string::npos) << read_only.output;
+}
+
 TEST_F(Program, TurnsTextToTokensAndBack) {
   EXPECT_EQ(bantam("tokenize " + model_ + " ab --ids").output, "1,100,101\n");
   EXPECT_EQ(bantam("tokenize " + model_ + " --decode 100,101").output, "ab\n");

@@ -87,7 +87,11 @@ TEST_P(EveryType, GivesTheSameBitsAloneAndInABatch) {
 INSTANTIATE_TEST_SUITE_P(Engine, EveryType,
                          testing::Values(DType::f32, DType::f16, DType::bf16, DType::q8_0,
                                          DType::q4_0, DType::q4_1, DType::q4_k, DType::q5_k,
-                                         DType::q6_k),
+                                         DType::q6_k, DType::q5_0, DType::q5_1, DType::q2_k,
+                                         DType::q3_k, DType::tq1_0, DType::tq2_0, DType::iq4_nl,
+                                         DType::iq4_xs, DType::mxfp4, DType::iq2_xxs, DType::iq2_xs,
+                                         DType::iq2_s, DType::iq3_xxs, DType::iq3_s, DType::iq1_s,
+                                         DType::iq1_m),
                          [](const auto& test) { return std::string(dtype_info(test.param).name); });
 
 TEST(Engine, RefusesIdsOutsideTheVocabularyAndPositionsOutsideTheContext) {

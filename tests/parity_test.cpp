@@ -133,8 +133,11 @@ TEST_P(WeightType, StaysNearTheReferenceInItsOwnArithmetic) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, WeightType,
-                         testing::Values("f16", "bf16", "q8_0", "q4_0", "q4_1", "q4_k_s", "q5_k_s",
-                                         "q6_k"),
+                         testing::Values("f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1",
+                                         "q2_k", "q3_k_s", "q4_k_s", "q5_k_s", "q6_k", "iq1_s",
+                                         "iq1_m", "iq2_xxs", "iq2_xs", "iq2_s", "iq2_m", "iq3_xxs",
+                                         "iq3_s", "iq4_nl", "iq4_xs", "tq1_0", "tq2_0",
+                                         "mxfp4_moe"),
                          [](const auto& param) { return std::string(param.param); });
 
 // 200 greedy tokens of a trained model, as llama2.c gives them.

@@ -4,6 +4,7 @@
 
 #include "base/random.h"
 #include "models/architectures.h"
+#include "tensor/random_blocks.h"
 
 namespace bantam {
 
@@ -21,7 +22,8 @@ inline ModelConfig tiny_config() {
   return c;
 }
 
-// Random weights; matrices in the given type. No tokenizer.
+// Random weights; matrices in the given type, of any blocks if Bantam cannot write it. No
+// tokenizer.
 inline std::shared_ptr<const Model> tiny_model(DType dtype, uint64_t seed = 1) {
   auto model = std::make_shared<Model>();
   model->name = "tiny";
@@ -31,6 +33,10 @@ inline std::shared_ptr<const Model> tiny_model(DType dtype, uint64_t seed = 1) {
     Random random(seed, ++stream);
     Tensor t = Tensor::zeros(DType::f32, w.shape);
     const bool vector = w.shape.rank() == 1;
+    if (!vector && dtype_info(dtype).from_float == nullptr) {
+      model->weights[w.name] = random_blocks(dtype, w.shape, stream, 0.001f);
+      continue;
+    }
     for (int64_t i = 0; i < w.shape.elements(); ++i) {
       t.as<float>()[i] = vector ? 1 + 0.1f * random.normal() : 0.08f * random.normal();
     }

@@ -77,13 +77,22 @@ std::vector<int32_t> parse_ids(const std::string& text) {
   }
 }
 
+std::string writable_types() {
+  std::string names;
+  for (int i = 0; i < static_cast<int>(DType::q8a); ++i) {
+    const DTypeInfo& info = dtype_info(static_cast<DType>(i));
+    if (info.dtype == DType::i32 || info.dtype == DType::i8 || info.from_float == nullptr) continue;
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", info.name);
+  }
+  return names;
+}
+
 DType parse_dtype(const std::string& name, std::string_view option) {
   const std::optional<DType> dtype = dtype_from_name(name);
   if (dtype && dtype_info(*dtype).gguf_id >= 0 && *dtype != DType::i8 && *dtype != DType::i32) {
     return *dtype;
   }
-  fail(ErrorKind::usage, option,
-       "expected one of f32, f16, bf16, q8_0, q4_0, q4_1, q4_k, q5_k, q6_k, got \"{}\"", name);
+  fail(ErrorKind::usage, option, "expected one of {}, got \"{}\"", writable_types(), name);
 }
 
 int64_t parse_bytes(const std::string& text, std::string_view option) {

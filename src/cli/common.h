@@ -30,7 +30,9 @@ int global_threads(const CLI::App& command);
 
 // "1, 2,3" -> {1, 2, 3}. Throws ErrorKind::usage.
 std::vector<int32_t> parse_ids(const std::string& text);
-// Throws ErrorKind::usage with the names that it knows.
+// The types that weights can be stored in: "f32, f16, ...".
+std::string writable_types();
+// Throws ErrorKind::usage with these names.
 DType parse_dtype(const std::string& name, std::string_view option);
 // "900M", "1.5 GiB", "4096" -> bytes; units are powers of 1024. Throws ErrorKind::usage.
 int64_t parse_bytes(const std::string& text, std::string_view option);

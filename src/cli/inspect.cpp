@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "eval/quality.h"
+#include "models/file_type.h"
 #include "runtime/engine.h"
 
 namespace bantam::cli {
@@ -73,6 +74,7 @@ Json to_json(const Model& m, const Options& o) {
   const ModelConfig& c = m.config;
   Json j{{"name", m.name},
          {"architecture", c.architecture},
+         {"file_type", file_type_name(file_type(m))},
          {"parameters", m.parameters()},
          {"weight_bytes", m.weight_bytes()},
          {"bits_per_weight", bits_per_weight(m)},
@@ -127,8 +129,8 @@ void print_summary(const Model& m, const Options& o) {
   if (std::filesystem::exists(o.model)) {
     line("file", human_bytes(static_cast<int64_t>(std::filesystem::file_size(o.model))));
   }
-  line("weights",
-       fmt::format("{}, {:.2f} bits each", human_bytes(m.weight_bytes()), bits_per_weight(m)));
+  line("weights", fmt::format("{}, {:.2f} bits each ({})", human_bytes(m.weight_bytes()),
+                              bits_per_weight(m), file_type_name(file_type(m))));
 }
 
 void print_details(const Model& m, const Options& o) {

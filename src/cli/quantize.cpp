@@ -3,6 +3,7 @@
 #include <iostream>
 #include <map>
 
+#include "base/error.h"
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "compress/quantize.h"
@@ -68,10 +69,20 @@ Json to_json(const QuantizeResult& q, const QualityReport& r) {
   return json;
 }
 
+// Neither a mixture nor a type: names both.
+DType parse_type(const std::string& name) {
+  if (!dtype_from_name(name)) {
+    fail(ErrorKind::usage, "--type", "expected one of {}, {}, got \"{}\"", writable_types(),
+         fmt::join(mixture_names(), ", "), name);
+  }
+  return parse_dtype(name, "--type");
+}
+
 void quantize(Options o) {
   QuantizeOptions options;
   options.threads = o.evaluate.threads;
-  options.type = parse_dtype(o.type, "--type");
+  options.mixture = find_mixture(o.type);
+  if (options.mixture == nullptr) options.type = parse_type(o.type);
   if (!o.head_type.empty()) options.head_type = parse_dtype(o.head_type, "--head-type");
   const auto before = open_model(o.in);
   QuantizeResult q = bantam::quantize(*before, options);
@@ -84,7 +95,7 @@ void quantize(Options o) {
   const auto after = std::make_shared<Model>(q.model);
   const QualityReport report = measure_quality(before, after, texts, o.evaluate);
   store_quality(report, "bantam.quantize", *after);
-  set_metadata(*after, "bantam.quantize.type", std::string(dtype_info(options.type).name));
+  set_metadata(*after, "bantam.quantize.type", CLI::detail::to_lower(o.type));
   save_model(*after, o.out);
   o.json ? print(to_json(q, report)) : print_table(q, report);
 }
@@ -96,7 +107,7 @@ void add_quantize(CLI::App& app) {
   CLI::App* c = app.add_subcommand("quantize", "Store the weights in fewer bits, and measure it");
   c->add_option("input", o->in, "A .gguf file")->required();
   c->add_option("output", o->out, "The .gguf file to write")->required();
-  c->add_option("--type", o->type, "q4_k, q5_k, q6_k, q4_0, q4_1, q8_0, f16, bf16 or f32")
+  c->add_option("--type", o->type, "q4_k_m, q4_k, q8_0, iq4_xs, mxfp4, ...; a wrong one lists all")
       ->capture_default_str();
   c->add_option("--head-type", o->head_type, "Of the output head, if it should differ");
   c->add_option("-f,--text", o->texts, "Text to measure the quality on, before and after");

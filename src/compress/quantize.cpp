@@ -1,5 +1,8 @@
 #include "compress/quantize.h"
 
+#include <algorithm>
+#include <string_view>
+
 #include "base/error.h"
 #include "base/thread_pool.h"
 #include "models/architectures.h"
@@ -8,14 +11,48 @@ namespace bantam {
 namespace {
 
 bool holds_weights(DType dtype) {
-  const DTypeInfo& info = dtype_info(dtype);
-  return info.gguf_id >= 0 && info.to_float != nullptr && info.from_float != nullptr &&
-         dtype != DType::i8 && dtype != DType::i32;
+  return dtype_info(dtype).gguf_id >= 0 && dtype != DType::i8 && dtype != DType::i32;
 }
 
 void check_type(DType dtype) {
-  if (holds_weights(dtype)) return;
-  fail(ErrorKind::usage, "quantize", "expected a type for weights, got {}", dtype_info(dtype).name);
+  const DTypeInfo& info = dtype_info(dtype);
+  if (!holds_weights(dtype)) {
+    fail(ErrorKind::usage, "quantize", "expected a type for weights, got {}", info.name);
+  }
+  if (info.from_float == nullptr) {
+    fail(ErrorKind::usage, "quantize",
+         "{} can be read but not written; expected a type such as iq4_xs or q3_k", info.name);
+  }
+}
+
+// Matrices that are looked up or applied element by element, or that decide more than they weigh:
+// they keep their type, as in files made elsewhere.
+bool is_projection(std::string_view name) {
+  static constexpr std::string_view kOthers[] = {"_norm",          "ffn_gate_inp",  "ssm_conv1d",
+                                                 "shortconv.conv", "position_embd", "token_types",
+                                                 "attn_rel_b"};
+  if (!name.ends_with(".weight")) return false;
+  return std::none_of(std::begin(kOthers), std::end(kOthers), [&](std::string_view other) {
+    return name.find(other) != std::string_view::npos;
+  });
+}
+
+// For rows that are no whole blocks of 256.
+DType with_smaller_blocks(DType wanted) {
+  switch (wanted) {
+    case DType::q4_k:
+      return DType::q5_0;
+    case DType::q5_k:
+      return DType::q5_1;
+    case DType::q2_k:
+    case DType::q3_k:
+    case DType::iq4_xs:
+    case DType::tq1_0:
+    case DType::tq2_0:
+      return DType::iq4_nl;
+    default:
+      return DType::q8_0;
+  }
 }
 
 Tensor convert(const Tensor& source, DType dtype, ThreadPool& pool) {
@@ -42,23 +79,26 @@ Tensor convert(const Tensor& source, DType dtype, ThreadPool& pool) {
 DType type_for_row(DType wanted, int64_t n) {
   const auto fits = [n](DType dtype) { return n % dtype_info(dtype).block_length == 0; };
   if (fits(wanted)) return wanted;
-  const DType smaller_blocks = wanted == DType::q4_k ? DType::q4_0 : DType::q8_0;
-  return fits(smaller_blocks) ? smaller_blocks : DType::f16;
+  const DType smaller = with_smaller_blocks(wanted);
+  return fits(smaller) ? smaller : DType::f16;
 }
 
 QuantizeResult quantize(const Model& model, const QuantizeOptions& options) {
-  const DType head_type = options.head_type.value_or(options.type);
   check_type(options.type);
-  check_type(head_type);
+  check_type(options.head_type.value_or(options.type));
   const std::string head = model.config.tied_embeddings ? "token_embd.weight" : "output.weight";
   const auto exact = f32_weights(model);
   ThreadPool pool(options.threads);
   QuantizeResult result{model, {}};
   for (auto& [name, tensor] : result.model.weights) {
-    // Routers are small, and an error of theirs sends a token elsewhere.
-    const bool kept = exact.contains(name) || name.find("ffn_gate_inp") != std::string::npos;
+    const bool kept = exact.contains(name) || !is_projection(name);
     if (kept || tensor.shape().rank() < 2 || !holds_weights(tensor.dtype())) continue;
-    const DType wanted = name == head ? head_type : options.type;
+    const bool is_head = name == head;
+    DType wanted = options.type;
+    if (options.mixture != nullptr) {
+      wanted = mixture_type(*options.mixture, name, is_head, model.config);
+    }
+    if (is_head && options.head_type) wanted = *options.head_type;
     const DType used = type_for_row(wanted, tensor.shape()[-1]);
     if (used != wanted) result.fallbacks.push_back({name, wanted, used});
     tensor = convert(tensor, used, pool);

@@ -5,13 +5,14 @@
 #include <string>
 #include <vector>
 
-#include "models/model.h"
+#include "compress/mixture.h"
 
 namespace bantam {
 
 struct QuantizeOptions {
   DType type = DType::q4_k;
-  std::optional<DType> head_type;  // of the output head (tied: of the embedding); else `type`
+  const Mixture* mixture = nullptr;  // decides instead of `type`
+  std::optional<DType> head_type;    // of the output head (tied: of the embedding); else `type`
   int threads = 0;
 };
 
@@ -25,10 +26,12 @@ struct QuantizeResult {
   std::vector<Fallback> fallbacks;
 };
 
-// The model with its matrices stored as `options.type`; vectors (norms, biases) keep f32. Rows that
-// K types (blocks of 256) cannot hold become a type with blocks of 32 of no fewer bits (q4_k ->
-// q4_0, q5_k and q6_k -> q8_0); rows that no block fits become f16. Rounds to nearest; the result
-// does not depend on threads. Throws ErrorKind::usage for a type that holds no weights.
+// The model with its matrices stored as `options.type`; vectors (norms, biases) keep f32, and
+// matrices that no product multiplies by (positions, convolutions, routers) what they are. Rows
+// that types with blocks of 256 cannot hold become a type with blocks of 32 of no fewer bits (q4_k
+// -> q5_0, q5_k -> q5_1, q6_k -> q8_0, all smaller ones -> iq4_nl); rows that no block fits become
+// f16. Rounds to nearest; the result does not depend on threads. Throws ErrorKind::usage for a type
+// that holds no weights or that Bantam does not write.
 QuantizeResult quantize(const Model& model, const QuantizeOptions& options);
 
 // The type that a row of n weights gets when `wanted` was asked for.

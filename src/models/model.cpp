@@ -7,6 +7,7 @@
 #include "formats/gguf_writer.h"
 #include "models/architectures.h"
 #include "models/config_gguf.h"
+#include "models/file_type.h"
 
 namespace bantam {
 namespace {
@@ -18,30 +19,6 @@ std::set<std::string, std::less<>> own_keys(const ModelConfig& config) {
                                           "bantam.rope_pairs",    "general.quantization_version"};
   for (std::string& key : config_keys(config)) keys.insert(std::move(key));
   return keys;
-}
-
-// GGUF's number for the type that most weights have (general.file_type).
-uint32_t file_type(DType dtype) {
-  switch (dtype) {
-    case DType::f16:
-      return 1;
-    case DType::q4_0:
-      return 2;
-    case DType::q4_1:
-      return 3;
-    case DType::q8_0:
-      return 7;
-    case DType::q4_k:
-      return 14;
-    case DType::q5_k:
-      return 16;
-    case DType::q6_k:
-      return 18;
-    case DType::bf16:
-      return 32;
-    default:
-      return 0;
-  }
 }
 
 std::vector<WeightShape> weights_of(const Model& model) {
@@ -139,7 +116,7 @@ void save_model(const Model& model, const std::string& path) {
   GgufWriter out;
   out.set("general.architecture", model.config.architecture);
   out.set("general.name", model.name);
-  out.set("general.file_type", file_type(model.main_type()));
+  out.set("general.file_type", file_type(model));
   out.set("general.quantization_version", uint32_t{2});
   for (const auto& [key, value] : model.metadata) out.set(key, value);
   write_config(model.config, out);

@@ -9,6 +9,7 @@
 #include "base/half.h"
 #include "tensor/blocks.h"
 #include "tensor/quantize.h"
+#include "tensor/unpack.h"
 
 namespace bantam {
 
@@ -73,6 +74,38 @@ constexpr DTypeInfo kTypes[] = {
     {DType::q4_k, "q4_k", 256, kBytes<BlockQ4_K>, 12, true, q4_k_to_float, q4_k_from_float},
     {DType::q5_k, "q5_k", 256, kBytes<BlockQ5_K>, 13, true, q5_k_to_float, q5_k_from_float},
     {DType::q6_k, "q6_k", 256, kBytes<BlockQ6_K>, 14, true, q6_k_to_float, q6_k_from_float},
+    {DType::q5_0, "q5_0", 32, kBytes<BlockQ5_0>, 6, true, unpack_to_float<BlockQ5_0>,
+     q5_0_from_float},
+    {DType::q5_1, "q5_1", 32, kBytes<BlockQ5_1>, 7, true, unpack_to_float<BlockQ5_1>,
+     q5_1_from_float},
+    {DType::q2_k, "q2_k", 256, kBytes<BlockQ2_K>, 10, true, unpack_to_float<BlockQ2_K>,
+     q2_k_from_float},
+    {DType::q3_k, "q3_k", 256, kBytes<BlockQ3_K>, 11, true, unpack_to_float<BlockQ3_K>,
+     q3_k_from_float},
+    {DType::tq1_0, "tq1_0", 256, kBytes<BlockTQ1_0>, 34, true, unpack_to_float<BlockTQ1_0>,
+     tq1_0_from_float},
+    {DType::tq2_0, "tq2_0", 256, kBytes<BlockTQ2_0>, 35, true, unpack_to_float<BlockTQ2_0>,
+     tq2_0_from_float},
+    {DType::iq4_nl, "iq4_nl", 32, kBytes<BlockIQ4_NL>, 20, true, unpack_to_float<BlockIQ4_NL>,
+     iq4_nl_from_float},
+    {DType::iq4_xs, "iq4_xs", 256, kBytes<BlockIQ4_XS>, 23, true, unpack_to_float<BlockIQ4_XS>,
+     iq4_xs_from_float},
+    {DType::mxfp4, "mxfp4", 32, kBytes<BlockMXFP4>, 39, true, unpack_to_float<BlockMXFP4>,
+     mxfp4_from_float},
+    {DType::iq2_xxs, "iq2_xxs", 256, kBytes<BlockIQ2_XXS>, 16, true, unpack_to_float<BlockIQ2_XXS>,
+     nullptr},
+    {DType::iq2_xs, "iq2_xs", 256, kBytes<BlockIQ2_XS>, 17, true, unpack_to_float<BlockIQ2_XS>,
+     nullptr},
+    {DType::iq2_s, "iq2_s", 256, kBytes<BlockIQ2_S>, 22, true, unpack_to_float<BlockIQ2_S>,
+     nullptr},
+    {DType::iq3_xxs, "iq3_xxs", 256, kBytes<BlockIQ3_XXS>, 18, true, unpack_to_float<BlockIQ3_XXS>,
+     nullptr},
+    {DType::iq3_s, "iq3_s", 256, kBytes<BlockIQ3_S>, 21, true, unpack_to_float<BlockIQ3_S>,
+     nullptr},
+    {DType::iq1_s, "iq1_s", 256, kBytes<BlockIQ1_S>, 19, true, unpack_to_float<BlockIQ1_S>,
+     nullptr},
+    {DType::iq1_m, "iq1_m", 256, kBytes<BlockIQ1_M>, 29, true, unpack_to_float<BlockIQ1_M>,
+     nullptr},
     {DType::q8a, "q8a", 32, kBytes<BlockQ8A>, -1, true, q8a_to_float, q8a_from_float},
 };
 

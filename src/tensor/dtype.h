@@ -21,6 +21,22 @@ enum class DType : uint8_t {
   q4_k,
   q5_k,
   q6_k,
+  q5_0,
+  q5_1,
+  q2_k,
+  q3_k,
+  tq1_0,
+  tq2_0,
+  iq4_nl,
+  iq4_xs,
+  mxfp4,
+  iq2_xxs,
+  iq2_xs,
+  iq2_s,
+  iq3_xxs,
+  iq3_s,
+  iq1_s,
+  iq1_m,
   q8a,
 };
 
@@ -32,7 +48,8 @@ struct DTypeInfo {
   int64_t block_bytes;
   int gguf_id;  // GGUF's type number, -1 if the type never appears in files
   bool quantized;
-  // Convert n elements (n a multiple of block_length), rows need no alignment. Null if not defined.
+  // Convert n elements (n a multiple of block_length), rows need no alignment. `from_float` is null
+  // for the formats that Bantam reads but does not write.
   void (*to_float)(const void* source, float* destination, int64_t n);
   void (*from_float)(const float* source, void* destination, int64_t n);
 };

@@ -21,6 +21,17 @@ void q5_k_to_float(const void* source, float* destination, int64_t n);
 void q5_k_from_float(const float* source, void* destination, int64_t n);
 void q6_k_to_float(const void* source, float* destination, int64_t n);
 void q6_k_from_float(const float* source, void* destination, int64_t n);
+// Formats that tensor/unpack.h reads.
+void q5_0_from_float(const float* source, void* destination, int64_t n);
+void q5_1_from_float(const float* source, void* destination, int64_t n);
+void q2_k_from_float(const float* source, void* destination, int64_t n);
+void q3_k_from_float(const float* source, void* destination, int64_t n);
+void iq4_nl_from_float(const float* source, void* destination, int64_t n);
+void iq4_xs_from_float(const float* source, void* destination, int64_t n);
+void tq1_0_from_float(const float* source, void* destination, int64_t n);
+void tq2_0_from_float(const float* source, void* destination, int64_t n);
+void mxfp4_from_float(const float* source, void* destination, int64_t n);
+
 void q8a_to_float(const void* source, float* destination, int64_t n);
 void q8a_from_float(const float* source, void* destination, int64_t n);
 

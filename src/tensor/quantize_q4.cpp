@@ -17,24 +17,6 @@ void pack_nibbles(const int* q, uint8_t* packed) {
   for (int i = 0; i < kHalf; ++i) packed[i] = static_cast<uint8_t>(q[i] | (q[i + kHalf] << 4));
 }
 
-Affine rounded(Affine a) {
-  return {f16_to_float(finite_f16(a.scale)), f16_to_float(finite_f16(a.minimum))};
-}
-
-// Compares the fit with the plain rule (smallest and largest value exact) after rounding to f16.
-Affine choose_affine(const float* x, const float* weights) {
-  float low = x[0], high = x[0];
-  for (int i = 1; i < kBlock; ++i) {
-    low = x[i] < low ? x[i] : low;
-    high = x[i] > high ? x[i] : high;
-  }
-  const Affine plain = rounded({(high - low) / 15.0f, low});
-  const Affine fitted = rounded(quantize::fit_affine(x, weights, kBlock, 15, false));
-  const bool better = quantize::affine_error(x, weights, kBlock, 15, fitted) <
-                      quantize::affine_error(x, weights, kBlock, 15, plain);
-  return better ? fitted : plain;
-}
-
 }  // namespace
 
 void q4_0_to_float(const void* source, float* destination, int64_t n) {
@@ -88,7 +70,7 @@ void q4_1_from_float(const float* source, void* destination, int64_t n) {
   for (int64_t b = 0; b < n / kBlock; ++b) {
     const float* x = source + b * kBlock;
     quantize::error_weights(x, kBlock, weights);
-    const Affine affine = choose_affine(x, weights);
+    const Affine affine = quantize::fit_affine_f16(x, weights, kBlock, 15);
     BlockQ4_1 block;
     block.d = finite_f16(affine.scale);
     block.m = finite_f16(affine.minimum);

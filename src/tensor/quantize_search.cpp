@@ -127,4 +127,20 @@ Affine fit_affine(const float* x, const float* weights, int n, int levels, bool 
   return best;
 }
 
+Affine fit_affine_f16(const float* x, const float* weights, int n, int levels) {
+  const auto rounded = [](Affine a) {
+    return Affine{f16_to_float(finite_f16(a.scale)), f16_to_float(finite_f16(a.minimum))};
+  };
+  float low = x[0], high = x[0];
+  for (int i = 1; i < n; ++i) {
+    low = x[i] < low ? x[i] : low;
+    high = x[i] > high ? x[i] : high;
+  }
+  const Affine plain = rounded({(high - low) / static_cast<float>(levels), low});
+  const Affine fitted = rounded(fit_affine(x, weights, n, levels, false));
+  const bool better =
+      affine_error(x, weights, n, levels, fitted) < affine_error(x, weights, n, levels, plain);
+  return better ? fitted : plain;
+}
+
 }  // namespace bantam::quantize

@@ -45,6 +45,10 @@ struct Affine {
 // minimum is at most 0.
 Affine fit_affine(const float* x, const float* weights, int n, int levels, bool below_zero);
 
+// The same with both numbers rounded to f16, unless the plain rule (smallest and largest value
+// exact) is better after rounding.
+Affine fit_affine_f16(const float* x, const float* weights, int n, int levels);
+
 // Weighted squared error of x ~ scale * q + minimum with the best q in [0, levels].
 float affine_error(const float* x, const float* weights, int n, int levels, Affine affine);
 

@@ -22,16 +22,9 @@ struct Lanes : quant::LanesNeon {
   BANTAM_QUANT_INLINE Ints dot_signed(const Ints* w, const int8_t* x) { return dot<127, 8>(w, x); }
 };
 
-template <template <class> class Format>
-constexpr auto linear = quant::linear<Lanes, Format<Lanes>>;
-
 }  // namespace
 
 extern const QuantKernels quant_kernels;
-const QuantKernels quant_kernels{
-    Lanes::kRows,
-    quant::quantize_neon,
-    {linear<quant::FormatQ8_0>, linear<quant::FormatQ4_0>, linear<quant::FormatQ4_1>,
-     linear<quant::FormatQ4_K>, linear<quant::FormatQ5_K>, linear<quant::FormatQ6_K>}};
+constinit const QuantKernels quant_kernels = quant::every_format<Lanes>(quant::quantize_neon);
 
 }  // namespace bantam::cpu::arm_dotprod

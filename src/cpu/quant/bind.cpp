@@ -32,11 +32,11 @@ struct Projection {
 // Rows per chunk: a multiple of 16, at least 16 KiB of weights and, where there is enough to do,
 // few enough for four chunks per thread.
 int64_t chunk_rows(int64_t row_bytes, int64_t rows, int threads) {
-  constexpr int64_t kMultiple = 16, kLeastBytes = 16384;
+  constexpr int64_t kLeastBytes = 16384;
   const int64_t least = (kLeastBytes + row_bytes - 1) / row_bytes;
   const int64_t even = rows / (int64_t{4} * threads);
   const int64_t chunk = std::max(least, std::min(even, 8 * least));
-  return (chunk + kMultiple - 1) / kMultiple * kMultiple;
+  return (chunk + kRowMultiple - 1) / kRowMultiple * kRowMultiple;
 }
 
 // linear_group with one matrix is linear: outputs[i] = x inputs[i + 1]^T.

@@ -40,7 +40,51 @@ struct LanesNeon {
     }
   }
 
+  template <class F>
+  BANTAM_QUANT_INLINE Floats floats(F&& f) {
+    const float rows[4] = {f(0), f(1), f(2), f(3)};
+    return vld1q_f32(rows);
+  }
+
   BANTAM_QUANT_INLINE void prepare_signed(Ints*) {}
+  BANTAM_QUANT_INLINE uint8x16_t as_bytes(Ints v) { return vreinterpretq_u8_s32(v); }
+  BANTAM_QUANT_INLINE Ints differ(Ints a, Ints b) { return veorq_s32(a, b); }
+  BANTAM_QUANT_INLINE Ints bytes(int x) { return vreinterpretq_s32_s8(vdupq_n_s8((int8_t)x)); }
+  BANTAM_QUANT_INLINE Ints add_bytes(Ints a, Ints b) {
+    return vreinterpretq_s32_u8(vaddq_u8(as_bytes(a), as_bytes(b)));
+  }
+  BANTAM_QUANT_INLINE Ints sub_bytes(Ints a, Ints b) {
+    return vreinterpretq_s32_u8(vsubq_u8(as_bytes(a), as_bytes(b)));
+  }
+  BANTAM_QUANT_INLINE Ints at_least(Ints v, int x) {
+    return vreinterpretq_s32_u8(vcgeq_u8(as_bytes(v), vdupq_n_u8((uint8_t)x)));
+  }
+  BANTAM_QUANT_INLINE Ints bits(Ints v, int first) {
+    const uint32_t lanes[4] = {0, 0x04040404u, 0x08080808u, 0x0c0c0c0cu};
+    const uint8x16_t byte =
+        vaddq_u8(vreinterpretq_u8_u32(vld1q_u32(lanes)), vdupq_n_u8((uint8_t)(first / 8)));
+    const uint32x4_t mask = vdupq_n_u32(0x08040201u << (first % 8));
+    return vreinterpretq_s32_u8(
+        vtstq_u8(vqtbl1q_u8(as_bytes(v), byte), vreinterpretq_u8_u32(mask)));
+  }
+  BANTAM_QUANT_INLINE Ints quartet(const uint32_t* table, Ints index) {
+    uint32_t i[4];
+    vst1q_u32(i, vreinterpretq_u32_s32(index));
+    const uint32_t rows[4] = {table[i[0]], table[i[1]], table[i[2]], table[i[3]]};
+    return vreinterpretq_s32_u32(vld1q_u32(rows));
+  }
+  BANTAM_QUANT_INLINE void octet(const uint64_t* table, Ints index, Ints* out) {
+    uint32_t i[4];
+    vst1q_u32(i, vreinterpretq_u32_s32(index));
+    const uint64_t rows[4] = {table[i[0]], table[i[1]], table[i[2]], table[i[3]]};
+    const int32x4_t a = vreinterpretq_s32_u64(vld1q_u64(rows));
+    const int32x4_t b = vreinterpretq_s32_u64(vld1q_u64(rows + 2));
+    out[0] = vuzp1q_s32(a, b);
+    out[1] = vuzp2q_s32(a, b);
+  }
+  BANTAM_QUANT_INLINE Ints lookup(const int8_t* values, Ints v) {
+    return vreinterpretq_s32_s8(vqtbl1q_s8(vld1q_s8(values), as_bytes(v)));
+  }
   BANTAM_QUANT_INLINE Ints and_bytes(Ints v, int mask) {
     return vreinterpretq_s32_u8(vandq_u8(vreinterpretq_u8_s32(v), vdupq_n_u8((uint8_t)mask)));
   }

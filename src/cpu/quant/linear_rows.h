@@ -7,6 +7,9 @@
 
 namespace bantam::cpu {
 
+// Every row_multiple of a kernel divides it.
+inline constexpr int64_t kRowMultiple = 16;
+
 // Whether there is a kernel for weights of this type.
 bool has_linear_rows(DType weights);
 

@@ -17,6 +17,11 @@
 //   q5_k  as q4_k
 //   q6_k  acc = fma(scale0 isum0 + scale1 isum1, d d_x, acc)  the halves of 16; integers below 2^24
 //
+// and for all other formats, in the terms of tensor/unpack.h (the last step if they have minima):
+//
+//         acc = fma(scale0 isum0 + scale1 isum1, d d_x, acc)
+//         acc = fma(minimum0 sum_x0 + minimum1 sum_x1, m d_x, acc)
+//
 // Weights are read as they lie in the mapped file: there is no second, repacked copy.
 
 #include <stdint.h>
@@ -25,7 +30,31 @@
 
 namespace bantam::cpu {
 
-enum WeightFormat { kQ8_0, kQ4_0, kQ4_1, kQ4_K, kQ5_K, kQ6_K, kWeightFormats };
+enum WeightFormat {
+  kQ8_0,
+  kQ4_0,
+  kQ4_1,
+  kQ4_K,
+  kQ5_K,
+  kQ6_K,
+  kQ5_0,
+  kQ5_1,
+  kQ2_K,
+  kQ3_K,
+  kTQ1_0,
+  kTQ2_0,
+  kIQ4_NL,
+  kIQ4_XS,
+  kMXFP4,
+  kIQ2_XXS,
+  kIQ2_XS,
+  kIQ2_S,
+  kIQ3_XXS,
+  kIQ3_S,
+  kIQ1_S,
+  kIQ1_M,
+  kWeightFormats
+};
 
 struct QuantLinearShape {
   int64_t m, n, k;   // n: a multiple of QuantKernels::row_multiple; k: of the block length
@@ -36,7 +65,8 @@ struct QuantKernels {
   int64_t row_multiple;
   // `blocks` groups of 32 elements. NaN, infinity and tiny blocks as tensor/blocks.h says.
   void (*quantize)(const float* x, BlockQ8A* q, int64_t blocks);
-  // w: the first byte of the first of n rows that follow each other.
+  // w: the first byte of the first of n rows that follow each other. Null where an instruction set
+  // has nothing better for a format than those below it.
   void (*linear[kWeightFormats])(const BlockQ8A* x, const uint8_t* w, float* y,
                                  const QuantLinearShape& shape);
 };

@@ -16,8 +16,6 @@
 namespace bantam::cpu {
 namespace {
 
-constexpr DType kTypes[kWeightFormats] = {DType::q8_0, DType::q4_0, DType::q4_1,
-                                          DType::q4_k, DType::q5_k, DType::q6_k};
 constexpr int64_t kInner = 2048;
 
 Tensor weights(DType type, int64_t rows) {
@@ -45,8 +43,8 @@ void read(benchmark::State& state) {
 }
 
 void decode(benchmark::State& state, const QuantKernels& kernels, int format) {
-  const int64_t rows = 64 * 1024 * 1024 / row_bytes(kTypes[format], kInner) / 16 * 16;
-  const Tensor w = weights(kTypes[format], rows), x = activations(1);
+  const int64_t rows = 64 * 1024 * 1024 / row_bytes(kFormatTypes[format], kInner) / 16 * 16;
+  const Tensor w = weights(kFormatTypes[format], rows), x = activations(1);
   std::vector<float> y(static_cast<size_t>(rows));
   for (auto _ : state) {
     kernels.linear[format](x.as<BlockQ8A>(), w.as<uint8_t>(), y.data(), {1, rows, kInner, rows});
@@ -57,7 +55,7 @@ void decode(benchmark::State& state, const QuantKernels& kernels, int format) {
 
 void prefill(benchmark::State& state, const QuantKernels& kernels, int format) {
   constexpr int64_t kTokens = 512, kRows = 256;
-  const Tensor w = weights(kTypes[format], kRows), x = activations(kTokens);
+  const Tensor w = weights(kFormatTypes[format], kRows), x = activations(kTokens);
   std::vector<float> y(kTokens * kRows);
   for (auto _ : state) {
     kernels.linear[format](x.as<BlockQ8A>(), w.as<uint8_t>(), y.data(),
@@ -81,8 +79,8 @@ void quantize(benchmark::State& state, const QuantKernels& kernels) {
 
 void decode_with_pool(benchmark::State& state, int format) {
   ThreadPool pool;
-  const int64_t rows = 64 * 1024 * 1024 / row_bytes(kTypes[format], kInner) / 16 * 16;
-  const Tensor w = weights(kTypes[format], rows), x = activations(1);
+  const int64_t rows = 64 * 1024 * 1024 / row_bytes(kFormatTypes[format], kInner) / 16 * 16;
+  const Tensor w = weights(kFormatTypes[format], rows), x = activations(1);
   const Tensor y = Tensor::zeros(DType::f32, {1, rows});
   const TensorView in[] = {x.view(), w.view()}, out[] = {y.view()};
   const Attributes attributes;
@@ -102,13 +100,14 @@ void decode_with_pool(benchmark::State& state, int format) {
     const std::string_view end = isa_name(isa);
     benchmark::RegisterBenchmark(fmt::format("quant/quantize/{}", end).c_str(), quantize, *kernels);
     for (int f = 0; f < kWeightFormats; ++f) {
-      const std::string name = fmt::format("{}/{}", dtype_info(kTypes[f]).name, end);
+      if (kernels->linear[f] == nullptr) continue;
+      const std::string name = fmt::format("{}/{}", dtype_info(kFormatTypes[f]).name, end);
       benchmark::RegisterBenchmark(("quant/decode/" + name).c_str(), decode, *kernels, f);
       benchmark::RegisterBenchmark(("quant/prefill/" + name).c_str(), prefill, *kernels, f);
     }
   }
   for (int f = 0; f < kWeightFormats; ++f) {
-    const std::string name(dtype_info(kTypes[f]).name);
+    const std::string name(dtype_info(kFormatTypes[f]).name);
     benchmark::RegisterBenchmark(("quant/decode/" + name + "/pool").c_str(), decode_with_pool, f)
         ->UseRealTime();
   }

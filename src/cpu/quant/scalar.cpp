@@ -2,6 +2,7 @@
 
 #include "base/half.h"
 #include "cpu/quant/quant.h"
+#include "tensor/unpack.h"
 
 namespace bantam::cpu::scalar {
 
@@ -127,6 +128,24 @@ float add_q6_k(const uint8_t* w, const BlockQ8A* x, float acc) {
   return acc;
 }
 
+template <class Block>
+float add_unpacked(const uint8_t* w, const BlockQ8A* x, float acc) {
+  UnpackedBlock u;
+  unpack(*reinterpret_cast<const Block*>(w), u);
+  for (int g = 0; g < kBlockLength<Block> / 32; ++g, ++x) {
+    int scaled = 0, minima = 0;
+    for (int h = 0; h < 2; ++h) {
+      int isum = 0;
+      for (int i = 16 * h; i < 16 * h + 16; ++i) isum += u.q[32 * g + i] * x->q[i];
+      scaled += u.scale[2 * g + h] * isum;
+      if constexpr (kHasMinima<Block>) minima += u.minimum[2 * g + h] * x->sum[h];
+    }
+    acc = fmaf(static_cast<float>(scaled), u.d * x->d, acc);
+    if constexpr (kHasMinima<Block>) acc = fmaf(static_cast<float>(minima), u.m * x->d, acc);
+  }
+  return acc;
+}
+
 template <float (*add)(const uint8_t*, const BlockQ8A*, float), int length, int bytes>
 void linear(const BlockQ8A* x, const uint8_t* w, float* y, const QuantLinearShape& shape) {
   const int64_t blocks = shape.k / length;
@@ -141,14 +160,35 @@ void linear(const BlockQ8A* x, const uint8_t* w, float* y, const QuantLinearShap
   }
 }
 
+template <class Block>
+constexpr auto linear_unpacked = linear<add_unpacked<Block>, kBlockLength<Block>, sizeof(Block)>;
+
 }  // namespace
 
 extern const QuantKernels quant_kernels;
-const QuantKernels quant_kernels{
-    1,
-    quantize,
-    {linear<add_q8_0, 32, sizeof(BlockQ8_0)>, linear<add_q4_0, 32, sizeof(BlockQ4_0)>,
-     linear<add_q4_1, 32, sizeof(BlockQ4_1)>, linear<add_q4_k, 256, sizeof(BlockQ4_K)>,
-     linear<add_q5_k, 256, sizeof(BlockQ5_K)>, linear<add_q6_k, 256, sizeof(BlockQ6_K)>}};
+const QuantKernels quant_kernels{1,
+                                 quantize,
+                                 {linear<add_q8_0, 32, sizeof(BlockQ8_0)>,
+                                  linear<add_q4_0, 32, sizeof(BlockQ4_0)>,
+                                  linear<add_q4_1, 32, sizeof(BlockQ4_1)>,
+                                  linear<add_q4_k, 256, sizeof(BlockQ4_K)>,
+                                  linear<add_q5_k, 256, sizeof(BlockQ5_K)>,
+                                  linear<add_q6_k, 256, sizeof(BlockQ6_K)>,
+                                  linear_unpacked<BlockQ5_0>,
+                                  linear_unpacked<BlockQ5_1>,
+                                  linear_unpacked<BlockQ2_K>,
+                                  linear_unpacked<BlockQ3_K>,
+                                  linear_unpacked<BlockTQ1_0>,
+                                  linear_unpacked<BlockTQ2_0>,
+                                  linear_unpacked<BlockIQ4_NL>,
+                                  linear_unpacked<BlockIQ4_XS>,
+                                  linear_unpacked<BlockMXFP4>,
+                                  linear_unpacked<BlockIQ2_XXS>,
+                                  linear_unpacked<BlockIQ2_XS>,
+                                  linear_unpacked<BlockIQ2_S>,
+                                  linear_unpacked<BlockIQ3_XXS>,
+                                  linear_unpacked<BlockIQ3_S>,
+                                  linear_unpacked<BlockIQ1_S>,
+                                  linear_unpacked<BlockIQ1_M>}};
 
 }  // namespace bantam::cpu::scalar

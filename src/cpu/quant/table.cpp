@@ -48,4 +48,15 @@ const QuantKernels& quant_kernels() {
   return *best_kernel(kTable).function;
 }
 
+const QuantKernels& quant_kernels(WeightFormat format, int64_t rows) {
+  const QuantKernels* best = kTable[0].function;
+  for (const auto& [isa, kernels] : kTable) {
+    const auto need = static_cast<uint32_t>(isa);
+    const bool allowed = (need & allowed_isas()) == need;
+    const bool able = kernels->linear[format] != nullptr && rows % kernels->row_multiple == 0;
+    if (allowed && able) best = kernels;
+  }
+  return *best;
+}
+
 }  // namespace bantam::cpu

@@ -14,10 +14,14 @@ struct Lanes {
   static constexpr int kRows = 8;
   static constexpr int kSignedOffset = 0;
 
+  // One load a row: gathering is slower than that on many processors.
   BANTAM_QUANT_INLINE Ints dword(const uint8_t* p, int64_t stride) {
-    const __m256i rows = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    const __m256i offsets = _mm256_mullo_epi32(rows, _mm256_set1_epi32((int)stride));
-    return _mm256_i32gather_epi32((const int*)(const void*)p, offsets, 1);
+    const auto at = [&](int r) __attribute__((always_inline)) {
+      int v;
+      __builtin_memcpy(&v, p + r * stride, 4);
+      return v;
+    };
+    return _mm256_setr_epi32(at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7));
   }
 
   // Rows r and r + 4: one per 128-bit lane.
@@ -26,18 +30,25 @@ struct Lanes {
                                (const __m128i*)(const void*)p);
   }
 
+  // From rows r and r + 4 side by side, for r = 0 .. 3, to columns of four bytes.
+  BANTAM_QUANT_INLINE void transpose(__m256i a, __m256i b, __m256i c, __m256i d, Ints* out) {
+    const __m256i ab_low = _mm256_unpacklo_epi32(a, b), ab_high = _mm256_unpackhi_epi32(a, b);
+    const __m256i cd_low = _mm256_unpacklo_epi32(c, d), cd_high = _mm256_unpackhi_epi32(c, d);
+    out[0] = _mm256_unpacklo_epi64(ab_low, cd_low);
+    out[1] = _mm256_unpackhi_epi64(ab_low, cd_low);
+    out[2] = _mm256_unpacklo_epi64(ab_high, cd_high);
+    out[3] = _mm256_unpackhi_epi64(ab_high, cd_high);
+  }
   template <int kBytes>
   BANTAM_QUANT_INLINE void columns(const uint8_t* p, int64_t stride, Ints* out) {
-    for (int half = 0; half < kBytes / 16; ++half, p += 16, out += 4) {
-      const __m256i a = two_rows(p, stride), b = two_rows(p + stride, stride);
-      const __m256i c = two_rows(p + 2 * stride, stride), d = two_rows(p + 3 * stride, stride);
-      const __m256i ab_low = _mm256_unpacklo_epi32(a, b), ab_high = _mm256_unpackhi_epi32(a, b);
-      const __m256i cd_low = _mm256_unpacklo_epi32(c, d), cd_high = _mm256_unpackhi_epi32(c, d);
-      out[0] = _mm256_unpacklo_epi64(ab_low, cd_low);
-      out[1] = _mm256_unpackhi_epi64(ab_low, cd_low);
-      out[2] = _mm256_unpacklo_epi64(ab_high, cd_high);
-      out[3] = _mm256_unpackhi_epi64(ab_high, cd_high);
+    for (int half = 0; half < kBytes / 16; ++half, p += 16) {
+      transpose(two_rows(p, stride), two_rows(p + stride, stride), two_rows(p + 2 * stride, stride),
+                two_rows(p + 3 * stride, stride), out + 4 * half);
     }
+  }
+  template <class F>
+  BANTAM_QUANT_INLINE Floats floats(F&& f) {
+    return _mm256_setr_ps(f(0), f(1), f(2), f(3), f(4), f(5), f(6), f(7));
   }
 
   BANTAM_QUANT_INLINE __m256i four(const int8_t* x) {
@@ -85,6 +96,43 @@ struct Lanes {
     return _mm256_and_si256(v, _mm256_set1_epi32(mask));
   }
   BANTAM_QUANT_INLINE Ints either(Ints a, Ints b) { return _mm256_or_si256(a, b); }
+  BANTAM_QUANT_INLINE Ints differ(Ints a, Ints b) { return _mm256_xor_si256(a, b); }
+  BANTAM_QUANT_INLINE Ints bytes(char x) { return _mm256_set1_epi8(x); }
+  BANTAM_QUANT_INLINE Ints add_bytes(Ints a, Ints b) { return _mm256_add_epi8(a, b); }
+  BANTAM_QUANT_INLINE Ints sub_bytes(Ints a, Ints b) { return _mm256_sub_epi8(a, b); }
+  BANTAM_QUANT_INLINE Ints at_least(Ints v, int x) {
+    return _mm256_cmpeq_epi8(_mm256_max_epu8(v, _mm256_set1_epi8((char)x)), v);
+  }
+  BANTAM_QUANT_INLINE Ints bits(Ints v, int first) {
+    const __m256i lanes = _mm256_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c,  //
+                                            0, 0x04040404, 0x08080808, 0x0c0c0c0c);
+    const __m256i byte = _mm256_add_epi8(lanes, _mm256_set1_epi8((char)(first / 8)));
+    const __m256i mask = _mm256_set1_epi32((int)(0x08040201u << (first % 8)));
+    return _mm256_cmpeq_epi8(_mm256_and_si256(_mm256_shuffle_epi8(v, byte), mask), mask);
+  }
+  BANTAM_QUANT_INLINE Ints quartet(const uint32_t* table, Ints index) {
+    alignas(32) uint32_t i[8];
+    _mm256_store_si256((__m256i*)(void*)i, index);
+    return _mm256_setr_epi32((int)table[i[0]], (int)table[i[1]], (int)table[i[2]], (int)table[i[3]],
+                             (int)table[i[4]], (int)table[i[5]], (int)table[i[6]],
+                             (int)table[i[7]]);
+  }
+  BANTAM_QUANT_INLINE void octet(const uint64_t* table, Ints index, Ints* out) {
+    alignas(32) uint32_t i[8];
+    _mm256_store_si256((__m256i*)(void*)i, index);
+    const auto four = [&](int r) __attribute__((always_inline)) {  // rows r, r + 1, r + 4, r + 5
+      return _mm256_castsi256_ps(_mm256_setr_epi64x((int64_t)table[i[r]], (int64_t)table[i[r + 1]],
+                                                    (int64_t)table[i[r + 4]],
+                                                    (int64_t)table[i[r + 5]]));
+    };
+    const __m256 a = four(0), b = four(2);
+    out[0] = _mm256_castps_si256(_mm256_shuffle_ps(a, b, 0x88));
+    out[1] = _mm256_castps_si256(_mm256_shuffle_ps(a, b, 0xdd));
+  }
+  BANTAM_QUANT_INLINE Ints lookup(const int8_t* values, Ints v) {
+    const __m128i table = _mm_loadu_si128((const __m128i*)(const void*)values);
+    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), v);
+  }
   template <int kBits>
   BANTAM_QUANT_INLINE Ints srl(Ints v) {
     return _mm256_srli_epi32(v, kBits);
@@ -160,16 +208,9 @@ void quantize(const float* x, BlockQ8A* q, int64_t blocks) {
   }
 }
 
-template <template <class> class Format>
-constexpr auto linear = quant::linear<Lanes, Format<Lanes>>;
-
 }  // namespace
 
 extern const QuantKernels quant_kernels;
-const QuantKernels quant_kernels{
-    Lanes::kRows,
-    quantize,
-    {linear<quant::FormatQ8_0>, linear<quant::FormatQ4_0>, linear<quant::FormatQ4_1>,
-     linear<quant::FormatQ4_K>, linear<quant::FormatQ5_K>, linear<quant::FormatQ6_K>}};
+constinit const QuantKernels quant_kernels = quant::every_format<Lanes>(quantize);
 
 }  // namespace bantam::cpu::x86_avx2

@@ -1,0 +1,277 @@
+#pragma once
+
+// The formats with evenly spaced levels that follow tensor/unpack.h; see cpu/quant/formats.h. They
+// need a few operations more of V:
+//
+//   V::bits(v, first)     byte i: 0xff where bit first + i of the lane is set (first: 0, 4, .. 28)
+//   V::at_least(v, x)     byte i: 0xff where byte i is at least x, unsigned
+//   V::bytes(x), V::add_bytes(a, b), V::sub_bytes(a, b), V::differ(a, b)   the last: exclusive or
+
+#include "cpu/quant/formats.h"
+
+namespace bantam::cpu::quant {
+
+// The exact sum of products from one with weights that were `offset` too large.
+template <class V>
+BANTAM_QUANT_INLINE typename V::Floats centred(typename V::Ints isum, int offset, int sum_x) {
+  return V::convert(V::sub(isum, V::set1(offset * sum_x)));
+}
+
+// A group whose integer sum has no scale of its own, with weights from 0 that stand for -kOffset.
+template <class V, int kMax, int kOffset>
+struct PlainGroup {
+  using Ints = typename V::Ints;
+  using Floats = typename V::Floats;
+  using Scales = Floats;
+  static constexpr int kSums = 1;
+
+  BANTAM_QUANT_INLINE void dot(const Ints* w, const int8_t* x, Ints* isum) {
+    isum[0] = V::template dot<kMax, 8>(w, x);
+  }
+  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& d, const BlockQ8A& x,
+                                    Floats acc) {
+    const Floats exact = centred<V>(isum[0], kOffset, x.sum[0] + x.sum[1]);
+    return V::fma(exact, V::mul(d, V::set1(x.d)), acc);
+  }
+};
+
+// One integer scale for the group.
+template <class V, int kMax, int kOffset>
+struct ScaledGroup : PlainGroup<V, kMax, kOffset> {
+  using Ints = typename V::Ints;
+  using Floats = typename V::Floats;
+  struct Scales {
+    Floats d, scale;
+  };
+
+  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const BlockQ8A& x,
+                                    Floats acc) {
+    const Floats exact = centred<V>(isum[0], kOffset, x.sum[0] + x.sum[1]);
+    return V::fma(V::mul(s.scale, exact), V::mul(s.d, V::set1(x.d)), acc);
+  }
+};
+
+// One for each half.
+template <class V, int kMax, int kOffset>
+struct HalvedGroup {
+  using Ints = typename V::Ints;
+  using Floats = typename V::Floats;
+  struct Scales {
+    Floats d, first, second;
+  };
+  static constexpr int kSums = 2;
+
+  BANTAM_QUANT_INLINE void dot(const Ints* w, const int8_t* x, Ints* isum) {
+    isum[0] = V::template dot<kMax, 4>(w, x);
+    isum[1] = V::template dot<kMax, 4>(w + 4, x + 16);
+  }
+  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const BlockQ8A& x,
+                                    Floats acc) {
+    const Floats first = centred<V>(isum[0], kOffset, x.sum[0]);
+    const Floats second = centred<V>(isum[1], kOffset, x.sum[1]);
+    const Floats scaled = V::fma(s.first, first, V::mul(s.second, second));
+    return V::fma(scaled, V::mul(s.d, V::set1(x.d)), acc);
+  }
+};
+
+// Nibbles with a fifth bit each.
+template <class V>
+BANTAM_QUANT_INLINE void five_bits(const uint8_t* q, const uint8_t* high, int64_t stride,
+                                   typename V::Ints* w) {
+  const typename V::Ints top = V::dword(high, stride);
+  V::template columns<16>(q, stride, w);
+  for (int j = 0; j < 4; ++j) {
+    const typename V::Ints both = w[j];
+    w[j] = V::either(Nibbles<V>::low(both), V::and_bytes(V::bits(top, 4 * j), 16));
+    w[j + 4] = V::either(Nibbles<V>::high(both), V::and_bytes(V::bits(top, 4 * j + 16), 16));
+  }
+}
+
+template <class V>
+struct FormatQ5_0 : PlainGroup<V, 31, 16> {
+  static constexpr int kGroups = 1, kBytes = sizeof(BlockQ5_0);
+
+  template <class Sink>
+  BANTAM_QUANT_INLINE void unpack(const uint8_t* p, int64_t stride, Sink&& sink) {
+    typename V::Ints w[8];
+    five_bits<V>(p + 6, p + 2, stride, w);
+    sink(0, w, V::half_low(V::dword(p, stride)));
+  }
+};
+
+template <class V>
+struct FormatQ5_1 {
+  using Ints = typename V::Ints;
+  using Floats = typename V::Floats;
+  struct Scales {
+    Floats d, m;
+  };
+  static constexpr int kGroups = 1, kBytes = sizeof(BlockQ5_1), kSums = 1;
+
+  template <class Sink>
+  BANTAM_QUANT_INLINE void unpack(const uint8_t* p, int64_t stride, Sink&& sink) {
+    Ints w[8];
+    five_bits<V>(p + 8, p + 4, stride, w);
+    const Ints both = V::dword(p, stride);
+    sink(0, w, Scales{V::half_low(both), V::half_high(both)});
+  }
+  BANTAM_QUANT_INLINE void dot(const Ints* w, const int8_t* x, Ints* isum) {
+    isum[0] = V::template dot<31, 8>(w, x);
+  }
+  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const BlockQ8A& x,
+                                    Floats acc) {
+    const Floats dx = V::set1(x.d);
+    acc = V::fma(V::convert(isum[0]), V::mul(s.d, dx), acc);
+    return V::fma(V::set1((float)(x.sum[0] + x.sum[1])), V::mul(s.m, dx), acc);
+  }
+};
+
+template <class V>
+struct FormatQ2_K {
+  using Ints = typename V::Ints;
+  using Floats = typename V::Floats;
+  struct Scales {
+    Floats d, dmin, scale[2], minimum[2];
+  };
+  static constexpr int kGroups = 8, kBytes = sizeof(BlockQ2_K), kSums = 2;
+
+  template <class Sink>
+  BANTAM_QUANT_INLINE void unpack(const uint8_t* p, int64_t stride, Sink&& sink) {
+    const Ints both = V::dword(p + 80, stride);
+    Ints packed[4];  // the scales of two groups each
+    V::template columns<16>(p, stride, packed);
+    Scales s{V::half_low(both), V::half_high(both), {}, {}};
+    for (int half = 0; half < 2; ++half) {
+      Ints raw[8], w[8];
+      V::template columns<32>(p + 16 + 32 * half, stride, raw);
+      for (int t = 0; t < 4; ++t) {
+        const Ints four = packed[2 * half + t / 2];
+        Ints two = t % 2 ? V::template srl<16>(four) : four;
+        for (int h = 0; h < 2; ++h) {
+          s.scale[h] = V::convert(V::and_ints(two, 15));
+          s.minimum[h] = V::convert(V::and_ints(V::template srl<4>(two), 15));
+          two = V::template srl<8>(two);
+        }
+        for (int j = 0; j < 8; ++j) {
+          w[j] = V::and_bytes(raw[j], 3);
+          raw[j] = V::template srl<2>(raw[j]);
+        }
+        sink(4 * half + t, w, s);
+      }
+    }
+  }
+  BANTAM_QUANT_INLINE void dot(const Ints* w, const int8_t* x, Ints* isum) {
+    isum[0] = V::template dot<3, 4>(w, x);
+    isum[1] = V::template dot<3, 4>(w + 4, x + 16);
+  }
+  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const BlockQ8A& x,
+                                    Floats acc) {
+    const Floats dx = V::set1(x.d);
+    const Floats scaled =
+        V::fma(s.scale[0], V::convert(isum[0]), V::mul(s.scale[1], V::convert(isum[1])));
+    const Floats minima = V::fma(s.minimum[0], V::set1((float)x.sum[0]),
+                                 V::mul(s.minimum[1], V::set1((float)x.sum[1])));
+    acc = V::fma(scaled, V::mul(s.d, dx), acc);
+    return V::fnma(minima, V::mul(s.dmin, dx), acc);
+  }
+};
+
+template <class V>
+struct FormatQ3_K : HalvedGroup<V, 7, 4> {
+  using Ints = typename V::Ints;
+  using Floats = typename V::Floats;
+  using Scales = typename HalvedGroup<V, 7, 4>::Scales;
+  static constexpr int kGroups = 8, kBytes = sizeof(BlockQ3_K);
+
+  // Six bits less 32, from the lowest byte.
+  BANTAM_QUANT_INLINE Floats scale(Ints v) {
+    return V::convert(V::sub(V::and_ints(v, 63), V::set1(32)));
+  }
+  // The scales of two groups each, a byte each.
+  BANTAM_QUANT_INLINE void scales(const uint8_t* p, int64_t stride, Ints* packed) {
+    Ints low[2] = {V::dword(p, stride), V::dword(p + 4, stride)}, high = V::dword(p + 8, stride);
+    for (int i = 0; i < 4; ++i) {
+      const Ints four = V::and_bytes(low[i % 2], 15);
+      packed[i] = V::either(four, V::and_bytes(V::template sll<4>(high), 48));
+      high = V::template srl<2>(high);
+      low[i % 2] = V::template srl<4>(low[i % 2]);
+    }
+  }
+
+  template <class Sink>
+  BANTAM_QUANT_INLINE void unpack(const uint8_t* p, int64_t stride, Sink&& sink) {
+    const Floats d = V::half_high(V::dword(p + 106, stride));  // not past the block's end
+    Ints packed[4], top[8];  // bit 0 of each byte of top: the third bit of the next group
+    scales(p + 96, stride, packed);
+    V::template columns<32>(p, stride, top);
+    for (int half = 0; half < 2; ++half) {
+      Ints raw[8], w[8];
+      V::template columns<32>(p + 32 + 32 * half, stride, raw);
+      for (int t = 0; t < 4; ++t) {
+        for (int j = 0; j < 8; ++j) {
+          w[j] = V::either(V::and_bytes(raw[j], 3), V::and_bytes(V::template sll<2>(top[j]), 4));
+          raw[j] = V::template srl<2>(raw[j]);
+          top[j] = V::template srl<1>(top[j]);
+        }
+        const Ints four = packed[2 * half + t / 2];
+        const Ints two = t % 2 ? V::template srl<16>(four) : four;
+        sink(4 * half + t, w, Scales{d, scale(two), scale(V::template srl<8>(two))});
+      }
+    }
+  }
+};
+
+template <class V>
+struct FormatTQ2_0 : PlainGroup<V, 3, 1> {
+  static constexpr int kGroups = 8, kBytes = sizeof(BlockTQ2_0);
+
+  template <class Sink>
+  BANTAM_QUANT_INLINE void unpack(const uint8_t* p, int64_t stride, Sink&& sink) {
+    const auto d = V::half_high(V::dword(p + 62, stride));  // not past the block's end
+    for (int half = 0; half < 2; ++half) {
+      typename V::Ints raw[8], w[8];
+      V::template columns<32>(p + 32 * half, stride, raw);
+      for (int t = 0; t < 4; ++t) {
+        for (int j = 0; j < 8; ++j) {
+          w[j] = V::and_bytes(raw[j], 3);
+          raw[j] = V::template srl<2>(raw[j]);
+        }
+        sink(4 * half + t, w, d);
+      }
+    }
+  }
+};
+
+template <class V>
+struct FormatTQ1_0 : PlainGroup<V, 3, 1> {
+  using Ints = typename V::Ints;
+  static constexpr int kGroups = 8, kBytes = sizeof(BlockTQ1_0);
+
+  // The first trit of each byte, the integer part of 3 b / 256; b is left with the others.
+  BANTAM_QUANT_INLINE Ints next_trit(Ints& b) {
+    const Ints none = V::bytes(0);
+    const Ints trit = V::sub_bytes(V::sub_bytes(none, V::at_least(b, 86)), V::at_least(b, 171));
+    b = V::add_bytes(b, V::add_bytes(b, b));
+    return trit;
+  }
+
+  template <class Sink>
+  BANTAM_QUANT_INLINE void unpack(const uint8_t* p, int64_t stride, Sink&& sink) {
+    const auto d = V::half_high(V::dword(p + 50, stride));  // not past the block's end
+    Ints raw[8], w[8];
+    V::template columns<32>(p, stride, raw);
+    for (int g = 0; g < 5; ++g) {
+      for (int j = 0; j < 8; ++j) w[j] = next_trit(raw[j]);
+      sink(g, w, d);
+    }
+    V::template columns<16>(p + 32, stride, raw);
+    Ints last = V::dword(p + 48, stride);
+    for (int g = 5; g < 8; ++g) {
+      for (int j = 0; j < 4; ++j) w[j] = next_trit(raw[j]);
+      for (int j = 0; j < 4; ++j) w[j + 4] = next_trit(g < 7 ? raw[j] : last);
+      sink(g, w, d);
+    }
+  }
+};
+
+}  // namespace bantam::cpu::quant

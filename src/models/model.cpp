@@ -18,7 +18,8 @@ bool is_own_key(std::string_view key, std::string_view architecture) {
         "general.quantization_version", "bantam.rope_pairs"}) {
     if (key == own) return true;
   }
-  return key.starts_with("tokenizer.ggml.") || key.starts_with(fmt::format("{}.", architecture));
+  return key.starts_with("tokenizer.ggml.") || key.starts_with("bantam.tokenizer.") ||
+         key == "tokenizer.huggingface.json" || key.starts_with(fmt::format("{}.", architecture));
 }
 
 // GGUF's number for the type that most weights have (general.file_type).
@@ -99,8 +100,7 @@ Model load_model(const GgufFile& file, std::string_view name) {
   model.name = file.text("general.name", std::filesystem::path(name).stem().string());
   for (const GgufTensor& t : file.tensors()) model.weights[t.name] = usable(file.tensor(t.name));
   check_weights(model, name);
-  const std::string tokenizer = file.text("tokenizer.ggml.model", "none");
-  if (tokenizer == "gpt2" || tokenizer == "llama") {
+  if (is_tokenizer_model(file.text("tokenizer.ggml.model", "none"))) {
     model.tokenizer = make_tokenizer(read_tokenizer(file), name);
     if (model.tokenizer->vocab_size() > model.config.vocab_size) {
       fail(ErrorKind::model, name,

@@ -55,7 +55,8 @@ class JsonField {
   std::string_view file_;
 };
 
-// Throws ErrorKind::format where the text is no JSON or is nested deeper than anyone writes by hand.
+// Throws ErrorKind::format where the text is no JSON or is nested deeper than anyone writes by
+// hand.
 nlohmann::json parse_json(std::string_view text, std::string_view file);
 
 }  // namespace bantam

@@ -22,10 +22,10 @@ struct Type {
   std::optional<DType> dtype;
 };
 constexpr Type kTypes[] = {
-    {"F32", 4, DType::f32}, {"F16", 2, DType::f16},   {"BF16", 2, DType::bf16},
-    {"I32", 4, DType::i32}, {"I8", 1, DType::i8},     {"F64", 8, std::nullopt},
-    {"I64", 8, std::nullopt}, {"I16", 2, std::nullopt}, {"U64", 8, std::nullopt},
-    {"U32", 4, std::nullopt}, {"U16", 2, std::nullopt}, {"U8", 1, std::nullopt},
+    {"F32", 4, DType::f32},    {"F16", 2, DType::f16},       {"BF16", 2, DType::bf16},
+    {"I32", 4, DType::i32},    {"I8", 1, DType::i8},         {"F64", 8, std::nullopt},
+    {"I64", 8, std::nullopt},  {"I16", 2, std::nullopt},     {"U64", 8, std::nullopt},
+    {"U32", 4, std::nullopt},  {"U16", 2, std::nullopt},     {"U8", 1, std::nullopt},
     {"BOOL", 1, std::nullopt}, {"F8_E4M3", 1, std::nullopt}, {"F8_E5M2", 1, std::nullopt}};
 
 uint64_t read_u64(std::span<const std::byte> bytes) {
@@ -63,8 +63,8 @@ SafetensorsEntry parse_entry(const std::string& name, const JsonField& field, ui
   entry.offset = data_start + static_cast<uint64_t>(begin);
   entry.bytes = static_cast<uint64_t>(end - begin);
   if (entry.bytes != bytes) {
-    field["data_offsets"].wrong(fmt::format("{} bytes for {} of shape {}", bytes, entry.type,
-                                            entry.shape.str()));
+    field["data_offsets"].wrong(
+        fmt::format("{} bytes for {} of shape {}", bytes, entry.type, entry.shape.str()));
   }
   return entry;
 }
@@ -106,8 +106,7 @@ SafetensorsFile SafetensorsFile::parse(std::span<const std::byte> bytes,
          grouped(bytes.size()), grouped(header));
   }
   const uint64_t start = 8 + header;
-  const auto document =
-      parse_json({reinterpret_cast<const char*>(bytes.data()) + 8, header}, name);
+  const auto document = parse_json({reinterpret_cast<const char*>(bytes.data()) + 8, header}, name);
   const JsonField root(document, name);
   if (!root.is_object() || document.size() > kMaxTensors) root.wrong("an object of tensors");
   for (const auto& [key, value] : document.items()) {
@@ -120,15 +119,15 @@ SafetensorsFile SafetensorsFile::parse(std::span<const std::byte> bytes,
 }
 
 const SafetensorsEntry* SafetensorsFile::find(std::string_view name) const {
-  const auto it = std::ranges::lower_bound(entries_, name, {}, [](const SafetensorsEntry& e) {
-    return std::string_view(e.name);
-  });
+  const auto it = std::ranges::lower_bound(
+      entries_, name, {}, [](const SafetensorsEntry& e) { return std::string_view(e.name); });
   return it != entries_.end() && it->name == name ? &*it : nullptr;
 }
 
 Tensor SafetensorsFile::tensor(std::string_view name) const {
   const SafetensorsEntry* entry = find(name);
-  if (entry == nullptr) fail(ErrorKind::model, where_, "expected a tensor {}, got none", bantam::quoted(name));
+  if (entry == nullptr)
+    fail(ErrorKind::model, where_, "expected a tensor {}, got none", bantam::quoted(name));
   if (!entry->dtype) {
     fail(ErrorKind::model, where_, "tensor {}: expected F32, F16, BF16, I32 or I8, got {}",
          bantam::quoted(name), entry->type);
@@ -170,8 +169,8 @@ SafetensorsFolder SafetensorsFolder::open(const std::string& folder) {
   for (const auto& [name, shard] : map.json().items()) {
     const auto position = std::distance(shards.begin(), shards.find(shard.get<std::string>()));
     if (all.files_[static_cast<size_t>(position)].find(name) == nullptr) {
-      fail(ErrorKind::format, index, "weight_map: expected tensor {} in {}, got none", bantam::quoted(name),
-           shard.get<std::string>());
+      fail(ErrorKind::format, index, "weight_map: expected tensor {} in {}, got none",
+           bantam::quoted(name), shard.get<std::string>());
     }
   }
   return all;
@@ -223,7 +222,8 @@ void write_safetensors(const std::string& path,
     auto shape = nlohmann::ordered_json::array();
     for (int axis = 0; axis < tensor.shape().rank(); ++axis) shape.push_back(tensor.shape()[axis]);
     const auto bytes = static_cast<uint64_t>(tensor.bytes());
-    header[name] = {{"dtype", type->name}, {"shape", shape}, {"data_offsets", {offset, offset + bytes}}};
+    header[name] = {
+        {"dtype", type->name}, {"shape", shape}, {"data_offsets", {offset, offset + bytes}}};
     offset += bytes;
   }
   std::string text = header.dump();

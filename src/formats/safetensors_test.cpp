@@ -27,8 +27,8 @@ std::string error_of(const std::string& header, size_t data_bytes, uint64_t clai
 class TemporaryFolder {
  public:
   TemporaryFolder() {
-    path_ = (std::filesystem::temp_directory_path() / fmt::format("bantam-st-{}", ::getpid()))
-                .string();
+    path_ =
+        (std::filesystem::temp_directory_path() / fmt::format("bantam-st-{}", ::getpid())).string();
     std::filesystem::create_directories(path_);
   }
   ~TemporaryFolder() { std::filesystem::remove_all(path_); }
@@ -73,12 +73,14 @@ TEST(Safetensors, AnIndexNamesTheShards) {
   EXPECT_EQ(all.names(), (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(all.tensor("b").as<float>()[0], 2.0F);
   write_text_file(index, R"({"weight_map":{"a":"two.safetensors","b":"two.safetensors"}})");
-  EXPECT_NE(message_of([&] { (void)SafetensorsFolder::open(folder.path()); })
-                .find("expected tensor \"a\" in two.safetensors"),
+  EXPECT_NE(message_of([&] {
+              (void)SafetensorsFolder::open(folder.path());
+            }).find("expected tensor \"a\" in two.safetensors"),
             std::string::npos);
   write_text_file(index, R"({"weight_map":{"a":"../one.safetensors"}})");
-  EXPECT_NE(message_of([&] { (void)SafetensorsFolder::open(folder.path()); })
-                .find("weight_map.a: expected the name of a file"),
+  EXPECT_NE(message_of([&] {
+              (void)SafetensorsFolder::open(folder.path());
+            }).find("weight_map.a: expected the name of a file"),
             std::string::npos);
 }
 

@@ -49,11 +49,11 @@ struct Case {
   std::string model_type;
   std::map<std::string, std::string> names;  // GGUF "attn_q" -> "self_attn.q_proj"
   std::string layers = "model.layers.";
-  Json extra = Json::object();         // of config.json
-  bool pairs = false;                  // q and k rows are stored as pairs in GGUF
-  bool plus_one = false;               // norms are stored plus one
-  bool conv1d = false;                 // matrices of blocks are transposed
-  bool neox = false;                   // q, k, v are interleaved by head
+  Json extra = Json::object();  // of config.json
+  bool pairs = false;           // q and k rows are stored as pairs in GGUF
+  bool plus_one = false;        // norms are stored plus one
+  bool conv1d = false;          // matrices of blocks are transposed
+  bool neox = false;            // q, k, v are interleaved by head
 };
 
 const std::map<std::string, std::string> kCommon = {
@@ -361,11 +361,10 @@ INSTANTIATE_TEST_SUITE_P(Families, ImportHf, testing::ValuesIn(cases()), [](cons
 
 // A one-block Llama made of ones, small enough to write down.
 void write_tiny(const TemporaryFolder& folder, const std::string& changes = "{}") {
-  Json config = {{"model_type", "llama"},       {"hidden_size", 8},
-                 {"num_hidden_layers", 1},      {"num_attention_heads", 2},
-                 {"intermediate_size", 16},     {"vocab_size", 3},
-                 {"max_position_embeddings", 16}, {"rms_norm_eps", 1e-5},
-                 {"tie_word_embeddings", true}};
+  Json config = {
+      {"model_type", "llama"},         {"hidden_size", 8},        {"num_hidden_layers", 1},
+      {"num_attention_heads", 2},      {"intermediate_size", 16}, {"vocab_size", 3},
+      {"max_position_embeddings", 16}, {"rms_norm_eps", 1e-5},    {"tie_word_embeddings", true}};
   config.update(Json::parse(changes));
   write_text_file(folder.file("config.json"), config.dump());
   write_text_file(folder.file("tokenizer.json"),

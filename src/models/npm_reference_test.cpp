@@ -38,14 +38,57 @@ bool is_agreed(char32_t c) {
 }
 
 std::string random_text(Random& random) {
-  static const Texts kParts = {
-      " ", "  ", "\n", "\r\n", "\t", "\u00A0", "\u3000", "\u2028", "\u0085", "\u200B", "\uFEFF",
-      "a", "The", "don't", "I'LL", "'s", "123", "4567890", "\u0663\u0664", "\u00BD", "\u2460", "!",
-      "...", "$+<", "\u00E9", "e\u0301", "\u0323\u0301", "\u4E2D\u6587", "\u3053\u3093",
-      "\uAC00\uB098", "\u0E01\u0E33", "\u0939\u093F\u0928\u094D\u0926\u0940",
-      "\U0001F468\u200D\U0001F469\u200D\U0001F467", "\U0001F44D\U0001F3FD", "\U0001F1E9\U0001F1EA",
-      "\u2764\uFE0F", "\uFF21\uFF22", "\uFB01", "\u01C5", "\u0130", "\u212B", "\u1E9B\u0323",
-      "\u2581", "<s>", "</s>", "<|endoftext|>", "\x01", "\x7F", "_", "camelCase", "HTTPServer"};
+  static const Texts kParts = {" ",
+                               "  ",
+                               "\n",
+                               "\r\n",
+                               "\t",
+                               "\u00A0",
+                               "\u3000",
+                               "\u2028",
+                               "\u0085",
+                               "\u200B",
+                               "\uFEFF",
+                               "a",
+                               "The",
+                               "don't",
+                               "I'LL",
+                               "'s",
+                               "123",
+                               "4567890",
+                               "\u0663\u0664",
+                               "\u00BD",
+                               "\u2460",
+                               "!",
+                               "...",
+                               "$+<",
+                               "\u00E9",
+                               "e\u0301",
+                               "\u0323\u0301",
+                               "\u4E2D\u6587",
+                               "\u3053\u3093",
+                               "\uAC00\uB098",
+                               "\u0E01\u0E33",
+                               "\u0939\u093F\u0928\u094D\u0926\u0940",
+                               "\U0001F468\u200D\U0001F469\u200D\U0001F467",
+                               "\U0001F44D\U0001F3FD",
+                               "\U0001F1E9\U0001F1EA",
+                               "\u2764\uFE0F",
+                               "\uFF21\uFF22",
+                               "\uFB01",
+                               "\u01C5",
+                               "\u0130",
+                               "\u212B",
+                               "\u1E9B\u0323",
+                               "\u2581",
+                               "<s>",
+                               "</s>",
+                               "<|endoftext|>",
+                               "\x01",
+                               "\x7F",
+                               "_",
+                               "camelCase",
+                               "HTTPServer"};
   std::string text;
   for (uint32_t n = 1 + random.below(12); n > 0; --n) {
     if (random.below(3) > 0) {
@@ -135,7 +178,9 @@ class NpmReference : public testing::Test {
     if (!IsSkipped() && !HasFatalFailure()) compare(json, sampled_texts());
   }
 
-  [[nodiscard]] std::string path(const std::string& name) const { return (folder_ / name).string(); }
+  [[nodiscard]] std::string path(const std::string& name) const {
+    return (folder_ / name).string();
+  }
 
  private:
   fs::path folder_;
@@ -192,8 +237,7 @@ TEST_F(NpmReference, Qwen2WithNormalisation) {
   const std::string folder = shared("tokenizers/qwen2.5");
   BANTAM_NEEDS(folder);
   Json json = byte_level(
-      Json::parse(read_text_file(folder + "/vocab.json.zst")),
-      lines_of(folder + "/merges.txt.zst"),
+      Json::parse(read_text_file(folder + "/vocab.json.zst")), lines_of(folder + "/merges.txt.zst"),
       {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*)"
        R"(|\s*[\r\n]+|\s+(?!\S)|\s+)"});
   json["normalizer"] = {{"type", "NFC"}};
@@ -210,9 +254,9 @@ TEST_F(NpmReference, Gpt4oAndTekkenPatterns) {
   const std::string tail = R"((?i:'s|'t|'re|'ve|'m|'ll|'d)?)";
   for (const bool gpt4o : {true, false}) {
     const std::string t = gpt4o ? tail : "";
-    const std::string pattern = fmt::format(
-        "{}{}*{}+{}|{}{}+{}*{}|{}{}", prefix, upper, lower, t, prefix, upper, lower, t,
-        gpt4o ? R"(\p{N}{1,3})" : R"(\p{N})", rest);
+    const std::string pattern =
+        fmt::format("{}{}*{}+{}|{}{}+{}*{}|{}{}", prefix, upper, lower, t, prefix, upper, lower, t,
+                    gpt4o ? R"(\p{N}{1,3})" : R"(\p{N})", rest);
     compare(byte_level(Json::parse(read_text_file(folder + "/vocab.json.zst")),
                        lines_of(folder + "/merges.txt.zst"), {pattern})
                 .dump(),

@@ -30,9 +30,9 @@ void order_marks(std::vector<utf8proc_int32_t>& text, size_t begin) {
     }
     size_t end = i;
     while (end < text.size() && combining_class(text[end]) != 0) ++end;
-    std::stable_sort(
-        text.begin() + static_cast<ptrdiff_t>(i), text.begin() + static_cast<ptrdiff_t>(end),
-        [](auto a, auto b) { return combining_class(a) < combining_class(b); });
+    std::stable_sort(text.begin() + static_cast<ptrdiff_t>(i),
+                     text.begin() + static_cast<ptrdiff_t>(end),
+                     [](auto a, auto b) { return combining_class(a) < combining_class(b); });
     i = end;
   }
 }
@@ -73,8 +73,8 @@ std::string normalise(std::string_view text, NormalForm form) {
   if (is_ascii(text)) return std::string(text);
   const bool compatible = form == NormalForm::nfkc || form == NormalForm::nfkd;
   const bool compose = form == NormalForm::nfc || form == NormalForm::nfkc;
-  const auto options = static_cast<utf8proc_option_t>(
-      UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | (compatible ? UTF8PROC_COMPAT : 0));
+  const auto options = static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_DECOMPOSE |
+                                                      (compatible ? UTF8PROC_COMPAT : 0));
   std::string out;
   out.reserve(text.size());
   std::vector<utf8proc_int32_t> stretch;
@@ -100,7 +100,8 @@ std::string normalise(std::string_view text, NormalForm form) {
 std::string lower_case(std::string_view text) {
   return map_characters(text, [](char32_t c, std::string& out) {
     append_utf8(out, static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c))));
-    if (c == 0x130) append_utf8(out, 0x307);  // the one capital that is two characters in lower case
+    if (c == 0x130)
+      append_utf8(out, 0x307);  // the one capital that is two characters in lower case
   });
 }
 

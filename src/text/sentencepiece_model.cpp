@@ -41,8 +41,10 @@ class Message {
         value_ = fixed(4);
         break;
       default:
-        fail(ErrorKind::format, name_, "field {} at offset {}: expected a wire type 0, 1, 2 or 5, "
-             "got {}", number_, position_, type_);
+        fail(ErrorKind::format, name_,
+             "field {} at offset {}: expected a wire type 0, 1, 2 or 5, "
+             "got {}",
+             number_, position_, type_);
     }
     return true;
   }

@@ -16,7 +16,7 @@ namespace bantam {
 namespace {
 
 constexpr size_t kMaxSeeds = 1'000'000;
-constexpr size_t kLongestWord = 256;  // bytes; longer words are learned from in parts
+constexpr size_t kLongestWord = 256;    // bytes; longer words are learned from in parts
 constexpr double kLeastExpected = 0.5;  // pieces that are expected less often are dropped
 
 struct Word {
@@ -317,8 +317,7 @@ void for_each_line(std::string_view text, Emit emit) {
 
 UnigramTrainer::UnigramTrainer(UnigramTrainerOptions options) : options_(std::move(options)) {
   const size_t fixed = fixed_tokens(options_);
-  if (options_.vocab_size > (1 << 22) ||
-      options_.vocab_size <= static_cast<int64_t>(fixed)) {
+  if (options_.vocab_size > (1 << 22) || options_.vocab_size <= static_cast<int64_t>(fixed)) {
     fail(ErrorKind::usage, "train tokenizer", "expected a vocabulary of {} to {} tokens, got {}",
          fixed + 1, 1 << 22, options_.vocab_size);
   }

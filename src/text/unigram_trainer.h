@@ -17,7 +17,7 @@ struct UnigramTrainerOptions {
   // Control tokens, first in the vocabulary after <unk>; the first becomes BOS and EOS. Where the
   // text has them they separate documents.
   std::vector<std::string> special_tokens = {"<|endoftext|>"};
-  bool byte_fallback = true;        // 256 tokens <0xXX> for characters that are no pieces
+  bool byte_fallback = true;           // 256 tokens <0xXX> for characters that are no pieces
   double character_coverage = 0.9995;  // of the text, by the characters that become pieces
   int32_t longest_piece = 16;          // characters
   double shrinking_factor = 0.75;      // what each round of pruning keeps

@@ -252,8 +252,7 @@ void phi3_keys(const JsonField& c, const std::string& p, GgufWriter& out) {
 }
 
 void parallel_keys(const JsonField& c, const std::string& p, GgufWriter& out) {
-  out.set(p + "use_parallel_residual",
-          c["use_parallel_residual"].boolean(p == "gptneox."));
+  out.set(p + "use_parallel_residual", c["use_parallel_residual"].boolean(p == "gptneox."));
 }
 
 void mamba_keys(const JsonField& c, const std::string& p, GgufWriter& out) {

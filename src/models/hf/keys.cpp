@@ -34,12 +34,11 @@ void add_factors(const std::string& name, const std::vector<float>& factors, Ggu
 
 void write_long_rope(const JsonField& config, const JsonField& scaling, int64_t dims,
                      const std::string& p, GgufWriter& out) {
-  const auto original = static_cast<double>(
-      first_of(config, {"original_max_position_embeddings"})
-          .integer(scaling["original_max_position_embeddings"].integer(4096)));
+  const auto original =
+      static_cast<double>(first_of(config, {"original_max_position_embeddings"})
+                              .integer(scaling["original_max_position_embeddings"].integer(4096)));
   const double scale = config["max_position_embeddings"].real() / original;
-  const double attention =
-      scale <= 1 ? 1 : std::sqrt(1 + std::log(scale) / std::log(original));
+  const double attention = scale <= 1 ? 1 : std::sqrt(1 + std::log(scale) / std::log(original));
   out.set(p + "rope.scaling.original_context_length", static_cast<uint32_t>(original));
   out.set(p + "rope.scaling.attn_factor",
           static_cast<float>(scaling["attention_factor"].real(attention)));
@@ -135,9 +134,9 @@ void write_keys(const Family& family, const JsonField& config, GgufWriter& out) 
   count("vocab_size", config["vocab_size"].integer());
   const double eps =
       first_of(config, {"rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon"}).real(1e-5);
-  out.set(p + (family.layer_norm ? "attention.layer_norm_epsilon"
-                                 : "attention.layer_norm_rms_epsilon"),
-          static_cast<float>(eps));
+  out.set(
+      p + (family.layer_norm ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon"),
+      static_cast<float>(eps));
   if (family.rotary) write_rotary(config, d.head_size, p, out);
   if (family.keys != nullptr) family.keys(config, p, out);
 }

@@ -25,9 +25,8 @@ Name parse_name(std::string_view text) {
   while (!text.empty()) {
     const size_t dot = std::min(text.find('.'), text.size());
     const std::string_view part = text.substr(0, dot);
-    const bool number = part.size() <= 9 && std::ranges::all_of(part, [](char c) {
-      return c >= '0' && c <= '9';
-    });
+    const bool number =
+        part.size() <= 9 && std::ranges::all_of(part, [](char c) { return c >= '0' && c <= '9'; });
     if (!name.pattern.empty()) name.pattern += '.';
     if (number && !part.empty()) {
       name.numbers.push_back(std::stoll(std::string(part)));

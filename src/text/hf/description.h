@@ -31,8 +31,8 @@ struct Normaliser {
   } kind = Kind::form;
   NormalForm form = NormalForm::nfc;
   BertOptions bert;
-  Pattern pattern;                // replace
-  std::string content;            // replace, prepend; precompiled: the charsmap
+  Pattern pattern;                 // replace
+  std::string content;             // replace, prepend; precompiled: the charsmap
   bool left = true, right = true;  // strip
 };
 
@@ -55,13 +55,13 @@ struct PreTokenizer {
   Pattern pattern;  // split; delimiter
   Behaviour behaviour = Behaviour::isolated;
   bool invert = false;
-  bool prefix_space = false;                // byte_level
-  bool use_regex = true;                    // byte_level
-  bool individual = false;                  // digits
-  std::string replacement;                  // metaspace
+  bool prefix_space = false;                                              // byte_level
+  bool use_regex = true;                                                  // byte_level
+  bool individual = false;                                                // digits
+  std::string replacement;                                                // metaspace
   enum class Prepend { always, first, never } prepend = Prepend::always;  // metaspace
-  bool split = true;                        // metaspace
-  int64_t length = 1;                       // fixed_length, in characters
+  bool split = true;                                                      // metaspace
+  int64_t length = 1;  // fixed_length, in characters
 };
 
 struct Model {
@@ -93,11 +93,11 @@ struct Decoder {
     strip,
     word_piece
   } kind = Kind::fuse;
-  Pattern pattern;         // replace
-  std::string content;     // replace; strip: the character; word_piece: the prefix; bpe: the suffix
+  Pattern pattern;      // replace
+  std::string content;  // replace; strip: the character; word_piece: the prefix; bpe: the suffix
   int64_t start = 0, stop = 0;  // strip
-  bool clean_up = true;    // word_piece
-  bool prepends = true;    // metaspace
+  bool clean_up = true;         // word_piece
+  bool prepends = true;         // metaspace
 };
 
 struct Description {

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "text/hf/description.h"
 #include "base/json_field.h"
+#include "text/hf/description.h"
 
 // The parts of parse_description.
 namespace bantam::hf {

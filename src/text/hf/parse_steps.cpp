@@ -70,13 +70,18 @@ Step::Prepend parse_prepend(const JsonField& field) {
 
 Normaliser parse_normaliser(const JsonField& field) {
   using Kind = Normaliser::Kind;
-  constexpr std::pair<std::string_view, Kind> kKinds[] = {
-      {"BertNormalizer", Kind::bert}, {"NFC", Kind::form},
-      {"NFD", Kind::form},            {"NFKC", Kind::form},
-      {"NFKD", Kind::form},           {"Lowercase", Kind::lower_case},
-      {"Nmt", Kind::nmt},             {"Precompiled", Kind::precompiled},
-      {"Prepend", Kind::prepend},     {"Replace", Kind::replace},
-      {"Strip", Kind::strip},         {"StripAccents", Kind::strip_accents}};
+  constexpr std::pair<std::string_view, Kind> kKinds[] = {{"BertNormalizer", Kind::bert},
+                                                          {"NFC", Kind::form},
+                                                          {"NFD", Kind::form},
+                                                          {"NFKC", Kind::form},
+                                                          {"NFKD", Kind::form},
+                                                          {"Lowercase", Kind::lower_case},
+                                                          {"Nmt", Kind::nmt},
+                                                          {"Precompiled", Kind::precompiled},
+                                                          {"Prepend", Kind::prepend},
+                                                          {"Replace", Kind::replace},
+                                                          {"Strip", Kind::strip},
+                                                          {"StripAccents", Kind::strip_accents}};
   const std::string type = field["type"].text();
   Normaliser n;
   n.kind = choose(field["type"], type, kKinds);
@@ -110,11 +115,11 @@ Normaliser parse_normaliser(const JsonField& field) {
 Step parse_pre_tokenizer(const JsonField& field) {
   using Kind = Step::Kind;
   constexpr std::pair<std::string_view, Kind> kKinds[] = {
-      {"BertPreTokenizer", Kind::bert},   {"ByteLevel", Kind::byte_level},
+      {"BertPreTokenizer", Kind::bert},        {"ByteLevel", Kind::byte_level},
       {"CharDelimiterSplit", Kind::delimiter}, {"Digits", Kind::digits},
-      {"FixedLength", Kind::fixed_length}, {"Metaspace", Kind::metaspace},
-      {"Punctuation", Kind::punctuation}, {"Split", Kind::split},
-      {"Whitespace", Kind::white_space},  {"WhitespaceSplit", Kind::white_space_split}};
+      {"FixedLength", Kind::fixed_length},     {"Metaspace", Kind::metaspace},
+      {"Punctuation", Kind::punctuation},      {"Split", Kind::split},
+      {"Whitespace", Kind::white_space},       {"WhitespaceSplit", Kind::white_space_split}};
   Step s;
   s.kind = choose(field["type"], field["type"].text(), kKinds);
   switch (s.kind) {
@@ -155,10 +160,10 @@ Step parse_pre_tokenizer(const JsonField& field) {
 Decoder parse_decoder(const JsonField& field) {
   using Kind = Decoder::Kind;
   constexpr std::pair<std::string_view, Kind> kKinds[] = {
-      {"BPEDecoder", Kind::bpe}, {"ByteFallback", Kind::byte_fallback},
+      {"BPEDecoder", Kind::bpe},       {"ByteFallback", Kind::byte_fallback},
       {"ByteLevel", Kind::byte_level}, {"Fuse", Kind::fuse},
-      {"Metaspace", Kind::metaspace}, {"Replace", Kind::replace},
-      {"Strip", Kind::strip}, {"WordPiece", Kind::word_piece}};
+      {"Metaspace", Kind::metaspace},  {"Replace", Kind::replace},
+      {"Strip", Kind::strip},          {"WordPiece", Kind::word_piece}};
   Decoder d;
   d.kind = choose(field["type"], field["type"].text(), kKinds);
   switch (d.kind) {

@@ -137,7 +137,8 @@ Regex::Regex(std::string_view pattern, std::string_view where) : code_(std::make
     fail(ErrorKind::format, where, "pattern \"{}\": expected a regular expression, got: {}",
          pattern, message_of(error));
   }
-  pcre2_jit_compile(code_->compiled.get(), PCRE2_JIT_COMPLETE);  // where there is none, none is used
+  pcre2_jit_compile(code_->compiled.get(),
+                    PCRE2_JIT_COMPLETE);  // where there is none, none is used
   code_->limits.reset(pcre2_match_context_create(nullptr));
   pcre2_set_match_limit(code_->limits.get(), kMatchLimit);
   pcre2_set_heap_limit(code_->limits.get(), kHeapLimit);

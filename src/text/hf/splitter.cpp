@@ -49,8 +49,7 @@ std::vector<Span> words_and_marks(std::string_view text) {
   const auto kind = [](const Character& c) { return c.is(kSpace) ? 0 : is_word(c) ? 1 : 2; };
   for (size_t i = 0; i < text.size();) {
     const int first = kind(scan::at(text, i));
-    const size_t end =
-        scan::run(text, i, [&](const Character& c) { return kind(c) == first; });
+    const size_t end = scan::run(text, i, [&](const Character& c) { return kind(c) == first; });
     spans.push_back({i, end, first == 0});
     i = end;
   }
@@ -125,7 +124,8 @@ Behaviour behaviour_of(const PreTokenizer& s) {
 
 SplitStage Splitter::stage_of(const PreTokenizer& step) {
   if (step.kind == Kind::byte_level) return step.use_regex ? word_rules::gpt2 : nullptr;
-  if (step.kind == Kind::digits) return find_split_stage(step.individual ? R"(\p{N})" : R"(\p{N}+)");
+  if (step.kind == Kind::digits)
+    return find_split_stage(step.individual ? R"(\p{N})" : R"(\p{N}+)");
   if (step.kind != Kind::split || !step.pattern.is_regex) return nullptr;
   // An inverted removal keeps the matches; the known expressions that are used so match everything.
   const bool isolates = step.behaviour == Behaviour::isolated ||

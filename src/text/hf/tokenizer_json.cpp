@@ -94,7 +94,8 @@ bool as_byte_level(const Description& d, TokenizerSpec& spec) {
     if (stage == nullptr && !last) return false;
   }
   std::string_view name = pre_tokenizer_name(stages, m.ignore_merges);
-  // Where every token is reached by its merges, as in all published files, the flag changes nothing.
+  // Where every token is reached by its merges, as in all published files, the flag changes
+  // nothing.
   if (name.empty()) name = pre_tokenizer_name(stages, !m.ignore_merges);
   if (name.empty() || (steps.back().prefix_space && steps.size() > 1)) return false;
   spec.model = "gpt2";
@@ -192,8 +193,7 @@ bool as_word_piece(const Description& d, TokenizerSpec& spec) {
   const bool fits = m.kind == Model::Kind::word_piece && m.continuing_prefix == "##" &&
                     m.longest_word == 100 && d.normalisers.size() == 1 &&
                     d.normalisers[0].kind == hf::Normaliser::Kind::bert &&
-                    d.pre_tokenizers.size() == 1 &&
-                    d.pre_tokenizers[0].kind == Step::Kind::bert;
+                    d.pre_tokenizers.size() == 1 && d.pre_tokenizers[0].kind == Step::Kind::bert;
   if (!fits) return false;
   const BertOptions& options = d.normalisers[0].bert;
   if (!options.clean_text || !options.space_around_cjk) return false;
@@ -231,8 +231,8 @@ TokenizerSpec tokenizer_json_for_gguf(std::string_view json, std::string_view fi
 std::unique_ptr<Tokenizer> make_json_tokenizer(TokenizerSpec spec, std::string_view where) {
   const Description d = hf::parse_description(spec.json, where);
   if (d.model.tokens.size() != spec.tokens.size()) {
-    fail(ErrorKind::format, where, "tokenizer.json: expected {} tokens, got {}",
-         spec.tokens.size(), d.model.tokens.size());
+    fail(ErrorKind::format, where, "tokenizer.json: expected {} tokens, got {}", spec.tokens.size(),
+         d.model.tokens.size());
   }
   return std::make_unique<hf::PipelineTokenizer>(std::move(spec), d, where);
 }

@@ -112,7 +112,11 @@ TEST(TokenizerJson, ScannersAgreeWithTheRegexLibrary) {
       R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)"
       R"(|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)"
       R"(|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
-      R"(\p{N}{1,3})", R"(\s?\p{L}+)", R"(\s?\p{P}+)", R"(\s+$)", "[\r\n]"};
+      R"(\p{N}{1,3})",
+      R"(\s?\p{L}+)",
+      R"(\s?\p{P}+)",
+      R"(\s+$)",
+      "[\r\n]"};
   Random random(5);
   const std::u32string_view alphabet =
       U"aZ'sLd 7\u0663\n\r\t.,/-$\u00E9\u00C9\u01C5\u0301\u4E2D\u3042\uAC00\u00A0\u3000\u0085"
@@ -153,9 +157,8 @@ TEST(TokenizerJson, AMegabyteWithoutSpacesIsEncodedInReasonableTime) {
     const auto t = tokenizer(json);
     std::string marks;  // each of another combining class than its neighbours
     while (marks.size() < (1u << 18)) marks += "\u0316\u0301\u0327";
-    for (const std::string& text :
-         {std::string(1 << 20, 'a'), std::string(1 << 20, 'b'), std::string(1 << 20, ' ') + "a",
-          "a" + marks}) {
+    for (const std::string& text : {std::string(1 << 20, 'a'), std::string(1 << 20, 'b'),
+                                    std::string(1 << 20, ' ') + "a", "a" + marks}) {
       EXPECT_FALSE(t->encode(text).empty());
     }
   }
@@ -182,8 +185,9 @@ TEST(TokenizerJson, FaultsAreNamedWithTheirPath) {
   EXPECT_NE(message_of(R"({"model":{"type":"BPE","vocab":{"a":99999999},"merges":[]}})")
                 .find("token \"a\": expected an id below"),
             std::string::npos);
-  EXPECT_EQ(message_of(with_model(R"(,"normalizer":{"type":"Sequence","normalizers":[{"type":7}]})")),
-            "[tokenizer.json] normalizer.normalizers[0].type: expected a string, got 7");
+  EXPECT_EQ(
+      message_of(with_model(R"(,"normalizer":{"type":"Sequence","normalizers":[{"type":7}]})")),
+      "[tokenizer.json] normalizer.normalizers[0].type: expected a string, got 7");
   EXPECT_NE(message_of(with_model(R"(,"pre_tokenizer":{"type":"Split","pattern":{"Regex":"("},)"
                                   R"("behavior":"Isolated"})"))
                 .find("pattern \"(\""),

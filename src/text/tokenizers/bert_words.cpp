@@ -69,9 +69,8 @@ std::string bert_normalise(std::string_view text, const BertOptions& options) {
 size_t bert_word_end(std::string_view text, size_t position) {
   const Character first = at(text, position);
   if (is_mark_of_punctuation(first)) return position + first.size;
-  return scan::run(text, position, [](const Character& c) {
-    return !c.is(kSpace) && !is_mark_of_punctuation(c);
-  });
+  return scan::run(text, position,
+                   [](const Character& c) { return !c.is(kSpace) && !is_mark_of_punctuation(c); });
 }
 
 size_t skip_white_space(std::string_view text, size_t position) {

@@ -7,7 +7,7 @@ namespace bantam {
 
 // BERT's basic tokenisation (Devlin et al. 2019) in the order of Hugging Face's normaliser.
 struct BertOptions {
-  bool clean_text = true;    // control characters go, white space becomes a space
+  bool clean_text = true;  // control characters go, white space becomes a space
   bool space_around_cjk = true;
   bool strip_accents = true;
   bool lower_case = true;

@@ -73,8 +73,8 @@ WordPiece::WordPiece(TokenizerSpec spec) : Tokenizer(std::move(spec)) {
 }
 
 void WordPiece::encode_plain(std::string_view text, std::vector<int32_t>& out) const {
-  const std::string clean = bert_normalise(
-      text, {.strip_accents = spec_.strip_accents, .lower_case = spec_.lower_case});
+  const std::string clean =
+      bert_normalise(text, {.strip_accents = spec_.strip_accents, .lower_case = spec_.lower_case});
   for (size_t i = skip_white_space(clean, 0); i < clean.size(); i = skip_white_space(clean, i)) {
     const size_t end = bert_word_end(clean, i);
     const std::string_view word = std::string_view(clean).substr(i, end - i);

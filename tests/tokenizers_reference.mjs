@@ -31,6 +31,7 @@ function corrected(step) {
     return { ...step, pretokenizers: step.pretokenizers.map(corrected) };
   }
   if (step.type === 'Digits') return split(step.individual_digits ? '\\p{N}' : '\\p{N}+');
+  if (step.type === 'WhitespaceSplit') return { ...split('\\s+'), behavior: 'Removed' };
   if (step.type === 'ByteLevel' && (step.use_regex ?? true) && !step.add_prefix_space) {
     return { type: 'Sequence', pretokenizers: [split(gpt2), { ...step, use_regex: false }] };
   }

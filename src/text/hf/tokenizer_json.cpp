@@ -180,6 +180,8 @@ bool as_unigram(const Description& d, TokenizerSpec& spec) {
   const auto& steps = d.pre_tokenizers;
   if (steps.empty() || steps.size() > 2 || steps.back().kind != Step::Kind::metaspace) return false;
   spec.remove_extra_spaces = steps.size() == 2;
+  // SentencePiece knows one kind of space only, to which its compiled rules bring all others.
+  if (spec.remove_extra_spaces && spec.charsmap.empty()) return false;
   if (steps.size() == 2 && steps[0].kind != Step::Kind::white_space_split) return false;
   if (steps.back().replacement != kSpaceMark) return false;
   spec.model = "t5";

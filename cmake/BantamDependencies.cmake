@@ -23,6 +23,7 @@ find_package(Threads REQUIRED)
 find_package(nlohmann_json REQUIRED)
 bantam_library(utf8proc utf8proc.h utf8proc)
 bantam_library(zstd zstd.h zstd)
+bantam_library(pcre2 pcre2.h pcre2-8)
 bantam_library(tomlplusplus toml++/toml.h "")
 
 # Debian has fmt as a shared library only: the static program takes it as headers.

@@ -1,11 +1,13 @@
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <iostream>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "text/tokenizer_files.h"
 
 namespace bantam::cli {
 namespace {
@@ -37,6 +39,16 @@ std::string visible(std::string_view piece) {
   return text;
 }
 
+// Of a model, or of a tokenizer file as it stands.
+std::shared_ptr<const Tokenizer> open_tokenizer(const std::string& path) {
+  namespace fs = std::filesystem;
+  if (fs::is_directory(path) || path.ends_with(".json") || path.ends_with(".model")) {
+    return make_tokenizer(read_tokenizer_file(path), path);
+  }
+  const auto model = open_model(path);
+  return {model, &tokenizer_of(*model)};
+}
+
 void decode(const Options& o, const Tokenizer& tokenizer) {
   DecodeOptions options;
   options.special = !o.no_special;
@@ -45,8 +57,8 @@ void decode(const Options& o, const Tokenizer& tokenizer) {
 }
 
 void tokenize(const Options& o) {
-  const auto model = open_model(o.model);
-  const Tokenizer& tokenizer = tokenizer_of(*model);
+  const auto opened = open_tokenizer(o.model);
+  const Tokenizer& tokenizer = *opened;
   if (!o.decode.empty()) return decode(o, tokenizer);
   EncodeOptions options;
   options.special = options.parse_special = !o.no_special;
@@ -67,7 +79,9 @@ void tokenize(const Options& o) {
 void add_tokenize(CLI::App& app) {
   auto o = std::make_shared<Options>();
   CLI::App* c = app.add_subcommand("tokenize", "Text to tokens and back");
-  c->add_option("model", o->model, "A .gguf file")->required();
+  c->add_option("model", o->model,
+                "A .gguf file, a tokenizer.json, a tokenizer.model or a folder with one")
+      ->required();
   c->add_option("text", o->words, "The text; without it, standard input");
   c->add_option("--file", o->file, "A file that holds the text");
   c->add_option("--decode", o->decode, "Print the text of these ids instead: 1,2,3");

@@ -21,6 +21,11 @@ std::set<std::string, std::less<>> own_keys(const ModelConfig& config) {
   return keys;
 }
 
+bool is_tokenizer_key(std::string_view key) {
+  return key.starts_with("tokenizer.ggml.") || key.starts_with("bantam.tokenizer.") ||
+         key == "tokenizer.huggingface.json";
+}
+
 std::vector<WeightShape> weights_of(const Model& model) {
   return required_weights(model.config,
                           [&](std::string_view name) { return model.weights.contains(name); });
@@ -90,8 +95,7 @@ Model load_model(const GgufFile& file, std::string_view name) {
   model.name = file.text("general.name", std::filesystem::path(name).stem().string());
   for (const GgufTensor& t : file.tensors()) model.weights[t.name] = file.tensor(t.name);
   fit_weights(model, name);
-  const std::string tokenizer = file.text("tokenizer.ggml.model", "none");
-  if (tokenizer == "gpt2" || tokenizer == "llama") {
+  if (is_tokenizer_model(file.text("tokenizer.ggml.model", "none"))) {
     model.tokenizer = make_tokenizer(read_tokenizer(file), name);
     if (model.tokenizer->vocab_size() > model.config.vocab_size) {
       fail(ErrorKind::model, name,
@@ -102,7 +106,7 @@ Model load_model(const GgufFile& file, std::string_view name) {
   }
   const auto own = own_keys(model.config);
   for (const auto& [key, value] : file.metadata()) {
-    if (own.contains(key) || key.starts_with("tokenizer.ggml.")) continue;
+    if (own.contains(key) || is_tokenizer_key(key)) continue;
     model.metadata.emplace_back(key, value);
   }
   return model;

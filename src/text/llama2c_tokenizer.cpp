@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "text/tokenizers/sentencepiece_bpe.h"
+#include "text/tokenizers/sentencepiece_normaliser.h"
 
 namespace bantam {
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -69,15 +70,25 @@ class Tokenizer {
     return spec_.types.empty() ? TokenType::normal : spec_.types[id];
   }
 
+  // Appends the tokens of a text; special tokens in it are recognised, control tokens on request.
+  virtual void encode_text(std::string_view text, bool parse_special,
+                           std::vector<int32_t>& out) const;
+  // Appends the special tokens that the matcher finds and hands on what lies between them.
+  void split_special(const SpecialMatcher& matcher, std::string_view text,
+                     std::vector<int32_t>& out,
+                     const std::function<void(std::string_view)>& on_fragment) const;
   // Appends the tokens of a text that holds no special tokens.
   virtual void encode_plain(std::string_view text, std::vector<int32_t>& out) const = 0;
 
   TokenizerSpec spec_;
-  TokenIndex index_;  // spelling -> id
+  TokenIndex index_;                     // spelling -> id
+  std::vector<int32_t> before_, after_;  // what encode() puts around a text
+  // Where decode() drops a leading space: the space that encode() added.
+  enum class Strip { never, at_start, after_special } strip_ = Strip::never;
+  std::vector<bool> single_word_;  // V or empty: special only where no letter or digit is beside it
 
  private:
   friend class StreamDecoder;
-  void encode_fragment(std::string_view text, std::vector<int32_t>& out) const;
   void decode_one(int32_t id, const DecodeOptions& options, bool& after_special,
                   std::string& out) const;
 
@@ -85,6 +96,7 @@ class Tokenizer {
   std::vector<uint32_t> piece_offsets_;  // V + 1
   SpecialMatcher specials_;              // control, unknown and user-defined tokens
   SpecialMatcher user_defined_;
+  std::vector<bool> strips_left_, strips_right_;  // V, or empty
 };
 
 // Checks the specification (see check_tokenizer_spec; merges must refer to tokens) and builds the

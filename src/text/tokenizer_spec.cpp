@@ -1,5 +1,6 @@
 #include "text/tokenizer_spec.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 
@@ -27,7 +28,7 @@ void check_tables(const TokenizerSpec& spec, std::string_view where) {
     fail(ErrorKind::format, where, "expected a type for each of {} tokens, got {}", count,
          spec.types.size());
   }
-  const bool needs_scores = spec.model == "llama";
+  const bool needs_scores = spec.model == "llama" || spec.model == "t5";
   if (spec.scores.size() != count && (needs_scores || !spec.scores.empty())) {
     fail(ErrorKind::format, where, "expected a score for each of {} tokens, got {}", count,
          spec.scores.size());
@@ -58,6 +59,31 @@ void check_id(const TokenizerSpec& spec, std::string_view where, const char* nam
   }
 }
 
+void check_strips(const TokenizerSpec& spec, std::string_view where,
+                  const std::vector<int32_t>& ids) {
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const bool ascending = i == 0 || ids[i] > ids[i - 1];
+    if (!ascending || ids[i] < 0 || static_cast<size_t>(ids[i]) >= spec.tokens.size()) {
+      fail(ErrorKind::format, where,
+           "tokens that strip: expected ascending ids below {}, got {} as number {}",
+           spec.tokens.size(), ids[i], i);
+    }
+  }
+}
+
+void check_model(const TokenizerSpec& spec, std::string_view where) {
+  if (!is_tokenizer_model(spec.model)) {
+    fail(ErrorKind::format, where,
+         "expected the tokenizer model \"gpt2\", \"llama\", \"t5\" or \"bert\", got \"{}\"",
+         spec.model);
+  }
+  constexpr std::string_view kForms[] = {"", "nfc", "nfd", "nfkc", "nfkd"};
+  if (std::ranges::find(kForms, spec.normal_form) == std::end(kForms)) {
+    fail(ErrorKind::format, where, "expected a normal form \"nfc\", \"nfd\", ..., got \"{}\"",
+         spec.normal_form);
+  }
+}
+
 class Fnv {
  public:
   void bytes(std::string_view text) {
@@ -80,19 +106,37 @@ class Fnv {
   uint64_t value_ = 0xCBF29CE484222325;
 };
 
+TokenizerSpec later_fields(const TokenizerSpec& spec) {
+  TokenizerSpec late;
+  late.remove_extra_spaces = spec.remove_extra_spaces;
+  late.space_suffix = spec.space_suffix;
+  late.lower_case = spec.lower_case;
+  late.strip_accents = spec.strip_accents;
+  late.charsmap = spec.charsmap;
+  late.normal_form = spec.normal_form;
+  late.strip_left = spec.strip_left;
+  late.strip_right = spec.strip_right;
+  late.json = spec.json;
+  return late;
+}
+
 }  // namespace
 
+bool is_tokenizer_model(std::string_view model) {
+  constexpr std::string_view kModels[] = {"gpt2", "llama", "t5", "bert", "tokenizer.json"};
+  return std::ranges::find(kModels, model) != std::end(kModels);
+}
+
 void check_tokenizer_spec(const TokenizerSpec& spec, std::string_view where) {
-  if (spec.model != "gpt2" && spec.model != "llama") {
-    fail(ErrorKind::format, where, "expected the tokenizer model \"gpt2\" or \"llama\", got \"{}\"",
-         spec.model);
-  }
+  check_model(spec, where);
   check_tables(spec, where);
   check_tokens(spec, where);
   check_id(spec, where, "bos", spec.bos);
   check_id(spec, where, "eos", spec.eos);
   check_id(spec, where, "unk", spec.unk);
   check_id(spec, where, "pad", spec.pad);
+  check_strips(spec, where, spec.strip_left);
+  check_strips(spec, where, spec.strip_right);
   if (spec.add_bos && spec.bos < 0) {
     fail(ErrorKind::format, where, "expected a bos token, since one is to be added; got none");
   }
@@ -124,6 +168,18 @@ uint64_t hash(const TokenizerSpec& spec) {
   }
   fnv.number(static_cast<uint64_t>(spec.add_bos) | static_cast<uint64_t>(spec.add_eos) << 1 |
              static_cast<uint64_t>(spec.add_space_prefix) << 2);
+  // Fields that came later count only where they say something, so that older fingerprints hold.
+  if (TokenizerSpec late = later_fields(spec); late != TokenizerSpec{}) {
+    fnv.number(static_cast<uint64_t>(spec.remove_extra_spaces) |
+               static_cast<uint64_t>(spec.space_suffix) << 1 |
+               static_cast<uint64_t>(spec.lower_case) << 2 |
+               static_cast<uint64_t>(spec.strip_accents) << 3);
+    for (const std::string* text : {&spec.charsmap, &spec.normal_form, &spec.json}) fnv.text(*text);
+    for (const auto* ids : {&spec.strip_left, &spec.strip_right}) {
+      fnv.number(ids->size());
+      for (const int32_t id : *ids) fnv.number(static_cast<uint32_t>(id));
+    }
+  }
   return fnv.value();
 }
 

@@ -247,8 +247,9 @@ TEST(TokenizerSpec, EveryFaultIsNamed) {
     return error_of(spec);
   };
   using Spec = TokenizerSpec&;
-  EXPECT_EQ(broken([](Spec s) { s.model = "bert"; }),
-            "[x.gguf] expected the tokenizer model \"gpt2\" or \"llama\", got \"bert\"");
+  EXPECT_EQ(broken([](Spec s) { s.model = "rwkv"; }),
+            "[x.gguf] expected the tokenizer model \"gpt2\", \"llama\", \"t5\" or \"bert\", got "
+            "\"rwkv\"");
   EXPECT_NE(broken([](Spec s) { s.pre = "nope"; }).find("\"nope\""), std::string::npos);
   EXPECT_NE(broken([](Spec s) { s.tokens.clear(); }).find("tokens, got 0"), std::string::npos);
   EXPECT_NE(broken([](Spec s) { s.types.pop_back(); }).find("a type for each"), std::string::npos);

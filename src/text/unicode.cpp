@@ -44,7 +44,8 @@ uint32_t well_formed_prefix(std::string_view text, size_t position, const Lead& 
 }
 
 constexpr uint8_t ascii_class(unsigned char c) {
-  if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) return kLetter;
+  if (c >= 'a' && c <= 'z') return kLetter | kLower;
+  if (c >= 'A' && c <= 'Z') return kLetter | kUpper;
   if (c >= '0' && c <= '9') return kNumber;
   if (c == ' ' || (c >= '\t' && c <= '\r')) return kSpace;
   if (c < 0x20 || c == 0x7F) return 0;
@@ -133,8 +134,10 @@ uint8_t unicode_class(char32_t code_point) {
   if (code_point > 0x10FFFF) return 0;
   switch (utf8proc_category(static_cast<utf8proc_int32_t>(code_point))) {
     case UTF8PROC_CATEGORY_LU:
-    case UTF8PROC_CATEGORY_LL:
     case UTF8PROC_CATEGORY_LT:
+      return kLetter | kUpper;
+    case UTF8PROC_CATEGORY_LL:
+      return kLetter | kLower;
     case UTF8PROC_CATEGORY_LM:
     case UTF8PROC_CATEGORY_LO:
       return kLetter;

@@ -41,7 +41,8 @@ size_t incomplete_utf8_suffix(std::string_view text);
 
 // The general categories that pre-tokenisers ask for, as a bit set. A character has at most one of
 // letter (\p{L}), mark (\p{M}), number (\p{N}), punctuation (\p{P}) and symbol (\p{S}); `space` is
-// the White_Space property (\s). Everything else, malformed bytes included, has none.
+// the White_Space property (\s). Letters may also be upper (\p{Lu}, \p{Lt}) or lower (\p{Ll}).
+// Everything else, malformed bytes included, has none.
 enum CharacterClass : uint8_t {
   kLetter = 1,
   kMark = 2,
@@ -49,6 +50,8 @@ enum CharacterClass : uint8_t {
   kPunctuation = 8,
   kSymbol = 16,
   kSpace = 32,
+  kUpper = 64,
+  kLower = 128,
 };
 
 uint8_t unicode_class(char32_t code_point);

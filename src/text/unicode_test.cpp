@@ -48,12 +48,14 @@ TEST(Unicode, OnlySequencesThatCouldStillBeCompletedAreIncomplete) {
 }
 
 TEST(Unicode, ClassesFollowTheGeneralCategory) {
-  EXPECT_EQ(character_class('a'), kLetter);
+  EXPECT_EQ(character_class('a'), kLetter | kLower);
+  EXPECT_EQ(character_class('A'), kLetter | kUpper);
   EXPECT_EQ(character_class('7'), kNumber);
   EXPECT_EQ(character_class('!'), kPunctuation);
   EXPECT_EQ(character_class('+'), kSymbol);
   EXPECT_EQ(character_class('\0'), 0);
-  EXPECT_EQ(character_class(U'\u00E4'), kLetter);
+  EXPECT_EQ(character_class(U'\u00E4'), kLetter | kLower);
+  EXPECT_EQ(character_class(U'\u01C5'), kLetter | kUpper);  // title case
   EXPECT_EQ(character_class(U'\u4E2D'), kLetter);
   EXPECT_EQ(character_class(U'\u00BD'), kNumber);
   EXPECT_EQ(character_class(U'\u0300'), kMark);

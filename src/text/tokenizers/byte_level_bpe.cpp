@@ -1,9 +1,21 @@
 #include "text/tokenizers/byte_level_bpe.h"
 
 #include "base/error.h"
+#include "text/normal_forms.h"
 #include "text/tokenizers/byte_alphabet.h"
 
 namespace bantam {
+
+namespace {
+
+NormalForm normal_form(std::string_view name) {
+  return name == "nfc"    ? NormalForm::nfc
+         : name == "nfd"  ? NormalForm::nfd
+         : name == "nfkc" ? NormalForm::nfkc
+                          : NormalForm::nfkd;
+}
+
+}  // namespace
 
 ByteLevelBpe::ByteLevelBpe(TokenizerSpec spec, std::string_view where)
     : Tokenizer(std::move(spec)),
@@ -49,6 +61,12 @@ void ByteLevelBpe::read_merges(std::string_view where) {
 }
 
 void ByteLevelBpe::encode_plain(std::string_view text, std::vector<int32_t>& out) const {
+  std::string changed;
+  if (!spec_.normal_form.empty()) text = changed = normalise(text, normal_form(spec_.normal_form));
+  if (spec_.add_space_prefix && !text.starts_with(' ')) {
+    changed = fmt::format(" {}", text);
+    text = changed;
+  }
   SymbolMerger merger;
   for_each_word(pre_.stages, text, [&](std::string_view word) {
     if (cache_.find(word, out)) return;

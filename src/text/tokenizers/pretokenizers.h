@@ -24,6 +24,13 @@ struct PreTokenizer {
 // The rule with this name or one of its aliases; nullptr when it is unknown.
 const PreTokenizer* find_pre_tokenizer(std::string_view name);
 
+// The stage that does what a regular expression of a tokenizer.json says; nullptr when this one is
+// not known.
+SplitStage find_split_stage(std::string_view pattern);
+
+// The first rule that has these stages; empty if none does.
+std::string_view pre_tokenizer_name(std::span<const SplitStage> stages, bool ignore_merges);
+
 // All names that find_pre_tokenizer knows.
 std::vector<std::string_view> pre_tokenizer_names();
 

@@ -7,48 +7,8 @@
 
 namespace bantam {
 
-namespace {
-
-constexpr std::string_view kSpaceMark = "\xE2\x96\x81";  // U+2581
-
-std::string replace_all(std::string_view text, std::string_view from, std::string_view to) {
-  std::string out;
-  out.reserve(text.size());
-  for (size_t begin = 0; begin < text.size();) {
-    const size_t found = std::min(text.find(from, begin), text.size());
-    out += text.substr(begin, found - begin);
-    if (found < text.size()) out += to;
-    begin = found + from.size();
-  }
-  return out;
-}
-
-// Where the word that starts at `begin` ends: before the next space mark that follows other text.
-size_t word_end(std::string_view text, size_t begin) {
-  size_t end = begin;
-  while (text.substr(end).starts_with(kSpaceMark)) end += kSpaceMark.size();
-  return std::min(text.find(kSpaceMark, end), text.size());
-}
-
-}  // namespace
-
-std::string mark_spaces(std::string_view text) {
-  return replace_all(text, " ", kSpaceMark);
-}
-
-int byte_token_value(std::string_view spelled) {
-  if (spelled.size() != 6 || !spelled.starts_with("<0x") || spelled[5] != '>') return -1;
-  int value = 0;
-  for (const char c : spelled.substr(3, 2)) {
-    const bool digit = c >= '0' && c <= '9';
-    if (!digit && (c < 'A' || c > 'F')) return -1;
-    value = value * 16 + (digit ? c - '0' : c - 'A' + 10);
-  }
-  return value;
-}
-
-SentencePieceBpe::SentencePieceBpe(TokenizerSpec spec)
-    : Tokenizer(std::move(spec)), normal_(spec_.tokens.size()) {
+SentencePieceBpe::SentencePieceBpe(TokenizerSpec spec, std::string_view where)
+    : Tokenizer(std::move(spec)), normalise_(spec_, where), normal_(spec_.tokens.size()) {
   byte_tokens_.fill(spec_.unk);
   std::vector<std::string> pieces(spec_.tokens.size());
   const auto spelled = [this](int32_t id) -> std::string_view {
@@ -57,11 +17,11 @@ SentencePieceBpe::SentencePieceBpe(TokenizerSpec spec)
   for (size_t id = 0; id < pieces.size(); ++id) {
     const std::string& token = spec_.tokens[id];
     const TokenType type = type_unchecked(id);
-    pieces[id] = replace_all(token, kSpaceMark, " ");
+    pieces[id] = unmark_spaces(token);
     if (type == TokenType::normal) {
       normal_.add(static_cast<int32_t>(id), spelled);
       longest_ = std::max(longest_, token.size());
-      words_are_separate_ = words_are_separate_ && word_end(token, 0) == token.size();
+      words_are_separate_ = words_are_separate_ && marked_word_end(token, 0) == token.size();
     } else if (const int byte = byte_token_value(token); type == TokenType::byte && byte >= 0) {
       pieces[id] = static_cast<char>(byte);
       byte_tokens_[static_cast<size_t>(byte)] = static_cast<int32_t>(id);
@@ -91,14 +51,14 @@ int32_t SentencePieceBpe::find_normal(std::string_view text) const {
 }
 
 void SentencePieceBpe::encode_plain(std::string_view text, std::vector<int32_t>& out) const {
-  const std::string marked = mark_spaces(text);
+  const std::string marked = normalise_(text);
   SymbolMerger merger;
   if (!words_are_separate_) {
     encode_word(marked, merger, out);
     return;
   }
   for (size_t begin = 0; begin < marked.size();) {
-    const size_t end = word_end(marked, begin);
+    const size_t end = marked_word_end(marked, begin);
     const std::string_view word = std::string_view(marked).substr(begin, end - begin);
     if (!cache_.find(word, out)) {
       const size_t first = out.size();

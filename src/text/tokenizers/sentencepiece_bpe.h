@@ -4,15 +4,10 @@
 
 #include "text/tokenizer.h"
 #include "text/tokenizers/merge.h"
+#include "text/tokenizers/sentencepiece_normaliser.h"
 #include "text/tokenizers/word_cache.h"
 
 namespace bantam {
-
-// The text with U+2581 for each space, as SentencePiece spells tokens.
-std::string mark_spaces(std::string_view text);
-
-// The byte that a token such as "<0x0A>" spells, or -1.
-int byte_token_value(std::string_view spelled);
 
 // SentencePiece BPE with byte fallback (Kudo & Richardson 2018; GGUF model "llama"): spaces become
 // U+2581, the text starts as one symbol per character, and the neighbours whose join is the token
@@ -20,7 +15,7 @@ int byte_token_value(std::string_view spelled);
 class SentencePieceBpe final : public Tokenizer {
  public:
   // The specification must have passed check_tokenizer_spec.
-  explicit SentencePieceBpe(TokenizerSpec spec);
+  SentencePieceBpe(TokenizerSpec spec, std::string_view where);
 
  private:
   void encode_plain(std::string_view text, std::vector<int32_t>& out) const override;
@@ -28,6 +23,7 @@ class SentencePieceBpe final : public Tokenizer {
   [[nodiscard]] int32_t find_normal(std::string_view text) const;
   void set_ranks();
 
+  SentencePieceNormaliser normalise_;
   std::array<int32_t, 256> byte_tokens_;
   std::vector<uint32_t> ranks_;  // V: by descending score, equal scores alike
   TokenIndex normal_;            // spelling -> id, normal tokens only

@@ -1,0 +1,242 @@
+#include "formats/safetensors.h"
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <set>
+
+#include "base/error.h"
+#include "base/json_field.h"
+#include "formats/messages.h"
+
+namespace bantam {
+
+namespace {
+
+constexpr uint64_t kMaxHeader = 100'000'000;  // what the format allows
+constexpr size_t kMaxTensors = 1'000'000;
+
+struct Type {
+  std::string_view name;
+  uint64_t bytes;
+  std::optional<DType> dtype;
+};
+constexpr Type kTypes[] = {
+    {"F32", 4, DType::f32},    {"F16", 2, DType::f16},       {"BF16", 2, DType::bf16},
+    {"I32", 4, DType::i32},    {"I8", 1, DType::i8},         {"F64", 8, std::nullopt},
+    {"I64", 8, std::nullopt},  {"I16", 2, std::nullopt},     {"U64", 8, std::nullopt},
+    {"U32", 4, std::nullopt},  {"U16", 2, std::nullopt},     {"U8", 1, std::nullopt},
+    {"BOOL", 1, std::nullopt}, {"F8_E4M3", 1, std::nullopt}, {"F8_E5M2", 1, std::nullopt}};
+
+uint64_t read_u64(std::span<const std::byte> bytes) {
+  uint64_t value = 0;
+  for (size_t i = 8; i-- > 0;) value = value << 8 | static_cast<uint64_t>(bytes[i]);
+  return value;
+}
+
+SafetensorsEntry parse_entry(const std::string& name, const JsonField& field, uint64_t data_start,
+                             uint64_t data_bytes) {
+  SafetensorsEntry entry;
+  entry.name = name;
+  entry.type = field["dtype"].text();
+  const auto* type = std::ranges::find(kTypes, entry.type, &Type::name);
+  if (type == std::end(kTypes)) field["dtype"].wrong("F32, F16, BF16, I64, ...");
+  entry.dtype = type->dtype;
+  std::vector<int64_t> dims;
+  uint64_t bytes = type->bytes;
+  for (const JsonField& extent : field["shape"].items()) {
+    dims.push_back(extent.integer());
+    if (dims.back() < 0 ||
+        __builtin_mul_overflow(bytes, static_cast<uint64_t>(dims.back()), &bytes)) {
+      extent.wrong("an extent that fits the file");
+    }
+  }
+  if (dims.size() > kMaxRank) field["shape"].wrong(fmt::format("at most {} extents", kMaxRank));
+  entry.shape = Shape(dims);
+  const auto offsets = field["data_offsets"].items();
+  if (offsets.size() != 2) field["data_offsets"].wrong("a begin and an end");
+  const int64_t begin = offsets[0].integer();
+  const int64_t end = offsets[1].integer();
+  if (begin < 0 || end < begin || static_cast<uint64_t>(end) > data_bytes) {
+    offsets[1].wrong(fmt::format("offsets in order and within {} bytes of data", data_bytes));
+  }
+  entry.offset = data_start + static_cast<uint64_t>(begin);
+  entry.bytes = static_cast<uint64_t>(end - begin);
+  if (entry.bytes != bytes) {
+    field["data_offsets"].wrong(
+        fmt::format("{} bytes for {} of shape {}", bytes, entry.type, entry.shape.str()));
+  }
+  return entry;
+}
+
+void check_layout(const std::vector<SafetensorsEntry>& entries, uint64_t data_start,
+                  uint64_t file_bytes, std::string_view where) {
+  std::vector<const SafetensorsEntry*> order;
+  for (const SafetensorsEntry& e : entries) order.push_back(&e);
+  std::ranges::sort(order, {}, [](const auto* e) { return std::pair(e->offset, e->bytes); });
+  uint64_t end = data_start;
+  for (const SafetensorsEntry* e : order) {
+    if (e->offset != end) {
+      fail(ErrorKind::format, where, "tensor {}: expected data at offset {}, got {}",
+           bantam::quoted(e->name), end, e->offset);
+    }
+    end += e->bytes;
+  }
+  if (end != file_bytes) {
+    fail(ErrorKind::format, where, "expected {} bytes, got {}", grouped(end), grouped(file_bytes));
+  }
+}
+
+}  // namespace
+
+SafetensorsFile SafetensorsFile::open(const std::string& path) {
+  const auto file = MappedFile::open(path);
+  return parse(file->bytes(), file, path);
+}
+
+SafetensorsFile SafetensorsFile::parse(std::span<const std::byte> bytes,
+                                       std::shared_ptr<const void> owner, const std::string& name) {
+  SafetensorsFile file;
+  file.where_ = name;
+  file.bytes_ = bytes;
+  file.owner_ = std::move(owner);
+  const uint64_t header = bytes.size() < 8 ? 0 : read_u64(bytes);
+  if (bytes.size() < 8 || header > kMaxHeader || header > bytes.size() - 8) {
+    fail(ErrorKind::format, name, "expected a header within {} bytes, got one of {} bytes",
+         grouped(bytes.size()), grouped(header));
+  }
+  const uint64_t start = 8 + header;
+  const auto document = parse_json({reinterpret_cast<const char*>(bytes.data()) + 8, header}, name);
+  const JsonField root(document, name);
+  if (!root.is_object() || document.size() > kMaxTensors) root.wrong("an object of tensors");
+  for (const auto& [key, value] : document.items()) {
+    if (key == "__metadata__") continue;
+    file.entries_.push_back(parse_entry(key, root[key], start, bytes.size() - start));
+  }
+  std::ranges::sort(file.entries_, {}, &SafetensorsEntry::name);
+  check_layout(file.entries_, start, bytes.size(), name);
+  return file;
+}
+
+const SafetensorsEntry* SafetensorsFile::find(std::string_view name) const {
+  const auto it = std::ranges::lower_bound(
+      entries_, name, {}, [](const SafetensorsEntry& e) { return std::string_view(e.name); });
+  return it != entries_.end() && it->name == name ? &*it : nullptr;
+}
+
+Tensor SafetensorsFile::tensor(std::string_view name) const {
+  const SafetensorsEntry* entry = find(name);
+  if (entry == nullptr)
+    fail(ErrorKind::model, where_, "expected a tensor {}, got none", bantam::quoted(name));
+  if (!entry->dtype) {
+    fail(ErrorKind::model, where_, "tensor {}: expected F32, F16, BF16, I32 or I8, got {}",
+         bantam::quoted(name), entry->type);
+  }
+  const std::byte* data = bytes_.data() + entry->offset;
+  // Writers align the header to 8 bytes, but nothing says that they must.
+  const auto alignment = static_cast<uintptr_t>(dtype_info(*entry->dtype).block_bytes);
+  if (reinterpret_cast<uintptr_t>(data) % alignment == 0) {
+    return Tensor::wrap(*entry->dtype, entry->shape, data, owner_);
+  }
+  Tensor copy = Tensor::zeros(*entry->dtype, entry->shape);
+  if (entry->bytes > 0) std::memcpy(copy.data(), data, entry->bytes);
+  return copy;
+}
+
+SafetensorsFolder SafetensorsFolder::open(const std::string& folder) {
+  namespace fs = std::filesystem;
+  SafetensorsFolder all;
+  all.where_ = folder;
+  const std::string index = folder + "/model.safetensors.index.json";
+  if (!fs::exists(index)) {
+    all.files_.push_back(SafetensorsFile::open(folder + "/model.safetensors"));
+    return all;
+  }
+  const auto document = parse_json(read_text_file(index), index);
+  const JsonField map = JsonField(document, index)["weight_map"];
+  if (!map.is_object()) map.wrong("an object of tensors and files");
+  std::set<std::string> shards;
+  for (const auto& [name, shard] : map.json().items()) {
+    const std::string& file = map[name].text();
+    if (file.empty() || file.find('/') != file.npos || file.starts_with('.')) {
+      map[name].wrong("the name of a file in the same folder");
+    }
+    shards.insert(file);
+  }
+  for (const std::string& shard : shards) {
+    all.files_.push_back(SafetensorsFile::open(folder + "/" + shard));
+  }
+  for (const auto& [name, shard] : map.json().items()) {
+    const auto position = std::distance(shards.begin(), shards.find(shard.get<std::string>()));
+    if (all.files_[static_cast<size_t>(position)].find(name) == nullptr) {
+      fail(ErrorKind::format, index, "weight_map: expected tensor {} in {}, got none",
+           bantam::quoted(name), shard.get<std::string>());
+    }
+  }
+  return all;
+}
+
+const SafetensorsFile* SafetensorsFolder::file_of(std::string_view name) const {
+  for (const SafetensorsFile& file : files_) {
+    if (file.find(name) != nullptr) return &file;
+  }
+  return nullptr;
+}
+
+std::vector<std::string> SafetensorsFolder::names() const {
+  std::set<std::string> names;
+  for (const SafetensorsFile& file : files_) {
+    for (const SafetensorsEntry& entry : file.entries()) names.insert(entry.name);
+  }
+  return {names.begin(), names.end()};
+}
+
+bool SafetensorsFolder::contains(std::string_view name) const {
+  return file_of(name) != nullptr;
+}
+
+Tensor SafetensorsFolder::tensor(std::string_view name) const {
+  const SafetensorsFile* file = file_of(name);
+  if (file == nullptr) {
+    fail(ErrorKind::model, where_, "expected a tensor {} in the safetensors files, got none",
+         bantam::quoted(name));
+  }
+  return file->tensor(name);
+}
+
+void write_safetensors(const std::string& path,
+                       const std::vector<std::pair<std::string, Tensor>>& tensors) {
+  nlohmann::ordered_json header = nlohmann::ordered_json::object();
+  header["__metadata__"] = {{"format", "pt"}};
+  uint64_t offset = 0;
+  for (const auto& [name, tensor] : tensors) {
+    const auto* type = std::ranges::find(kTypes, std::optional(tensor.dtype()), &Type::dtype);
+    if (type == std::end(kTypes)) {
+      fail(ErrorKind::format, path, "tensor {}: expected F32, F16, BF16, I32 or I8, got {}",
+           bantam::quoted(name), dtype_info(tensor.dtype()).name);
+    }
+    if (header.contains(name)) {
+      fail(ErrorKind::format, path, "tensor {}: expected each name once, got it twice",
+           bantam::quoted(name));
+    }
+    auto shape = nlohmann::ordered_json::array();
+    for (int axis = 0; axis < tensor.shape().rank(); ++axis) shape.push_back(tensor.shape()[axis]);
+    const auto bytes = static_cast<uint64_t>(tensor.bytes());
+    header[name] = {
+        {"dtype", type->name}, {"shape", shape}, {"data_offsets", {offset, offset + bytes}}};
+    offset += bytes;
+  }
+  std::string text = header.dump();
+  text.resize((text.size() + 7) / 8 * 8, ' ');
+  std::string size;
+  for (int i = 0; i < 8; ++i) size += static_cast<char>(text.size() >> (8 * i) & 0xFF);
+  AtomicFile out(path);
+  out.write(size);
+  out.write(text);
+  for (const auto& [unused, tensor] : tensors) {
+    out.write(std::span(tensor.as<const std::byte>(), static_cast<size_t>(tensor.bytes())));
+  }
+  out.commit();
+}
+
+}  // namespace bantam

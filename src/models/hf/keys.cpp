@@ -1,0 +1,144 @@
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "base/error.h"
+#include "models/hf/families.h"
+
+namespace bantam::hf {
+
+namespace {
+
+// Llama 3.1's interpolation by wavelength: each frequency is divided by its factor.
+std::vector<float> llama3_factors(const JsonField& scaling, double theta, int64_t dims) {
+  const double factor = scaling["factor"].real();
+  const double low = scaling["low_freq_factor"].real(1);
+  const double high = scaling["high_freq_factor"].real(4);
+  const double context = scaling["original_max_position_embeddings"].real(8192);
+  if (!(factor > 0) || !(high > low) || !(context > 0)) {
+    scaling.wrong("a positive factor and low_freq_factor below high_freq_factor");
+  }
+  std::vector<float> factors;
+  for (int64_t i = 0; i < dims / 2; ++i) {
+    const double exponent = 2 * static_cast<double>(i) / static_cast<double>(dims);
+    const double wavelength = 2 * std::numbers::pi * std::pow(theta, exponent);
+    const double smooth = std::clamp((context / wavelength - low) / (high - low), 0.0, 1.0);
+    factors.push_back(static_cast<float>(1 / ((1 - smooth) / factor + smooth)));
+  }
+  return factors;
+}
+
+void add_factors(const std::string& name, const std::vector<float>& factors, GgufWriter& out) {
+  out.add_tensor(name, Tensor::from(factors, Shape{static_cast<int64_t>(factors.size())}));
+}
+
+void write_long_rope(const JsonField& config, const JsonField& scaling, int64_t dims,
+                     const std::string& p, GgufWriter& out) {
+  const auto original =
+      static_cast<double>(first_of(config, {"original_max_position_embeddings"})
+                              .integer(scaling["original_max_position_embeddings"].integer(4096)));
+  const double scale = config["max_position_embeddings"].real() / original;
+  const double attention = scale <= 1 ? 1 : std::sqrt(1 + std::log(scale) / std::log(original));
+  out.set(p + "rope.scaling.original_context_length", static_cast<uint32_t>(original));
+  out.set(p + "rope.scaling.attn_factor",
+          static_cast<float>(scaling["attention_factor"].real(attention)));
+  for (const char* which : {"long", "short"}) {
+    const JsonField field = scaling[fmt::format("{}_factor", which)];
+    std::vector<float> factors;
+    for (const JsonField& f : field.items()) factors.push_back(static_cast<float>(f.real()));
+    if (static_cast<int64_t>(factors.size()) != dims / 2) {
+      field.wrong(fmt::format("{} factors, not {}", dims / 2, factors.size()));
+    }
+    add_factors(fmt::format("rope_factors_{}.weight", which), factors, out);
+  }
+}
+
+// Rotary embeddings. Configurations of Transformers 5 keep them under rope_parameters.
+void write_rotary(const JsonField& config, int64_t head_size, const std::string& p,
+                  GgufWriter& out) {
+  const JsonField parameters = config["rope_parameters"];
+  const auto either = [&](std::initializer_list<std::string_view> names) {
+    const JsonField field = first_of(config, names);
+    return field || !parameters ? field : first_of(parameters, names);
+  };
+  const double theta = either({"rope_theta", "rotary_emb_base"}).real(10000);
+  const double part = either({"partial_rotary_factor", "rotary_pct"}).real(1);
+  const auto dims = static_cast<int64_t>(static_cast<double>(head_size) * part);
+  out.set(p + "rope.freq_base", static_cast<float>(theta));
+  out.set(p + "rope.dimension_count", static_cast<uint32_t>(dims));
+  const JsonField scaling = config["rope_scaling"] ? config["rope_scaling"] : parameters;
+  if (!scaling) return;
+  const JsonField type = first_of(scaling, {"rope_type", "type"});
+  const std::string name = type.text("default");
+  if (name == "default") return;
+  if (name == "llama3") {
+    add_factors("rope_freqs.weight", llama3_factors(scaling, theta, dims), out);
+  } else if (name == "longrope" || name == "su") {
+    write_long_rope(config, scaling, dims, p, out);
+  } else if (name == "linear" || name == "yarn") {
+    out.set(p + "rope.scaling.type", name);
+    out.set(p + "rope.scaling.factor", static_cast<float>(scaling["factor"].real()));
+    if (const JsonField original = scaling["original_max_position_embeddings"]) {
+      out.set(p + "rope.scaling.original_context_length",
+              static_cast<uint32_t>(original.integer()));
+    }
+  } else {
+    type.wrong("default, linear, llama3, longrope or yarn");
+  }
+}
+
+}  // namespace
+
+JsonField first_of(const JsonField& config, std::initializer_list<std::string_view> names) {
+  for (const std::string_view name : names) {
+    if (JsonField field = config[name]) return field;
+  }
+  return config[*names.begin()];
+}
+
+Dimensions read_dimensions(const JsonField& config) {
+  Dimensions d;
+  const auto positive = [&](std::initializer_list<std::string_view> names) {
+    const JsonField field = first_of(config, names);
+    const int64_t value = field.integer();
+    if (value <= 0 || value > (int64_t{1} << 31)) field.wrong("a positive number");
+    return value;
+  };
+  d.embedding = positive({"hidden_size", "n_embd", "d_model"});
+  d.blocks = positive({"num_hidden_layers", "n_layer"});
+  if (!first_of(config, {"num_attention_heads", "n_head"})) return d;  // no attention
+  d.heads = positive({"num_attention_heads", "n_head"});
+  d.kv_heads = config["num_key_value_heads"] ? positive({"num_key_value_heads"}) : d.heads;
+  d.head_size = config["head_dim"] ? positive({"head_dim"}) : d.embedding / d.heads;
+  return d;
+}
+
+void write_keys(const Family& family, const JsonField& config, GgufWriter& out) {
+  const std::string p = fmt::format("{}.", family.gguf);
+  const Dimensions d = read_dimensions(config);
+  const auto count = [&](const char* key, int64_t value) {
+    out.set(p + key, static_cast<uint32_t>(value));
+  };
+  const JsonField context = first_of(config, {"max_position_embeddings", "n_positions", "n_ctx"});
+  count("context_length", d.heads > 0 ? context.integer() : context.integer(1 << 20));
+  count("embedding_length", d.embedding);
+  count("block_count", d.blocks);
+  const JsonField inner = first_of(config, {"intermediate_size", "n_inner"});
+  count("feed_forward_length", d.heads > 0 ? inner.integer(4 * d.embedding) : 0);
+  count("attention.head_count", d.heads);
+  if (d.heads > 0) count("attention.head_count_kv", d.kv_heads);
+  if (config["head_dim"]) {
+    count("attention.key_length", d.head_size);
+    count("attention.value_length", d.head_size);
+  }
+  count("vocab_size", config["vocab_size"].integer());
+  const double eps =
+      first_of(config, {"rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon"}).real(1e-5);
+  out.set(
+      p + (family.layer_norm ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon"),
+      static_cast<float>(eps));
+  if (family.rotary) write_rotary(config, d.head_size, p, out);
+  if (family.keys != nullptr) family.keys(config, p, out);
+}
+
+}  // namespace bantam::hf

@@ -50,7 +50,7 @@ class Parser : public ExpressionParser {
         list.push_back(tagged());
       }
     }
-    if (ends.size() > 0) expected(fmt::format("\"{{% {} %}}\"", fmt::join(ends, "\" or \"")));
+    if (ends.size() > 0) expected(fmt::format("\"{{% {} %}}\"", fmt::join(ends, " %}\" or \"{% ")));
     return list;
   }
 

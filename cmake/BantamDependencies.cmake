@@ -29,7 +29,7 @@ bantam_library(tomlplusplus toml++/toml.h "")
 if(PROJECT_NAME STREQUAL "bantam")
   bantam_library(edit histedit.h edit)
   if(BANTAM_STATIC)
-    target_link_libraries(edit::edit INTERFACE libtinfo.a libbsd.a libmd.a)
+    target_link_libraries(edit::edit INTERFACE tinfo bsd md)
   endif()
 endif()
 

@@ -12,7 +12,6 @@ namespace bantam::cli {
 // libedit keeps its state in C objects; `prompt` and `cancelled` are what its callbacks use.
 struct LineEditor::Terminal {
   Terminal() {
-    std::setlocale(LC_CTYPE, "");
     history_init();
     el_set(editor, EL_CLIENTDATA, this);
     el_set(editor, EL_PROMPT, &Terminal::show_prompt);
@@ -48,7 +47,13 @@ struct LineEditor::Terminal {
     return CC_NEWLINE;
   }
 
-  EditLine* editor = el_init("bantam", stdin, stdout, stderr);
+  // libedit asks the locale for the encoding when it starts.
+  static EditLine* start() {
+    std::setlocale(LC_CTYPE, "");
+    return el_init("bantam", stdin, stdout, stderr);
+  }
+
+  EditLine* editor = start();
   History* past = nullptr;
   std::string prompt;
   bool cancelled = false;

@@ -90,6 +90,7 @@ std::string Runtime::dict_key(Value key) {
       for (const Value& item : key.items().items) {
         const std::string one = dict_key(item);
         step(one.size());
+        allocate(one.size());  // tuples may share their parts
         all += fmt::format("{}:{}", one.size(), one);
       }
       return all;

@@ -137,6 +137,8 @@ TEST(Template, EndlessTemplatesEndWithOneError) {
            "{{ (['x' * 99999] * 99999) | join }}",
            "{{ ('a' * 99999).replace('', 'b' * 99999) }}",
            "{{ 'x'.center(99999999999) }}",
+           "{% set n = namespace(t=(1,)) %}{% for i in range(99) %}{% set n.t = (n.t, n.t) %}"
+           "{% endfor %}{{ {n.t: 1} }}",
        }) {
     EXPECT_NE(error_of(endless, ErrorKind::resource), "") << endless;
   }

@@ -79,7 +79,10 @@ std::optional<std::string> LineEditor::read_line(const std::string& prompt) {
   terminal_->cancelled = false;
   int size = 0;
   const char* typed = el_gets(terminal_->editor, &size);
-  if (terminal_->cancelled) return "";
+  if (terminal_->cancelled) {
+    std::cout << std::endl;
+    return "";
+  }
   if (typed == nullptr || size <= 0) return {};
   std::string line(typed, static_cast<size_t>(size));
   if (line.ends_with('\n')) line.pop_back();

@@ -21,7 +21,9 @@ std::set<std::string, std::less<>> own_keys(const ModelConfig& config) {
   return keys;
 }
 
+// Ends of turns are no part of a TokenizerSpec: chats look for them in the metadata.
 bool is_tokenizer_key(std::string_view key) {
+  if (key == "tokenizer.ggml.eot_token_id" || key == "tokenizer.ggml.eom_token_id") return false;
   return key.starts_with("tokenizer.ggml.") || key.starts_with("bantam.tokenizer.") ||
          key == "tokenizer.huggingface.json";
 }

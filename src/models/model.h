@@ -105,7 +105,7 @@ struct ModelConfig {
   int64_t token_types = 0;    // kinds of text that a token may belong to; 0: not told apart
   int64_t block_repeats = 1;  // times that each block's weights are used in a row
 
-  Experts experts;
+  Experts experts = {};
   StateSpace ssm = {};
   LatentAttention latent = {};
   int64_t short_conv = 0;  // taps of LFM2's convolutions

@@ -181,7 +181,7 @@ TEST(Bert, TakesItsPoolingFromTheFileAndContinuesNoText) {
   EmbedOptions first;
   first.pooling = Pooling::first;
   EXPECT_EQ(Embedder(again).embed(kIds), Embedder(again, first).embed(kIds));
-  EXPECT_THROW(Session(std::make_shared<Engine>(again)), Error);
+  EXPECT_THROW(Session session(std::make_shared<Engine>(again)), Error);
   EXPECT_THROW(Embedder(again).embed(std::vector<int32_t>(21, 1)), Error);
   std::filesystem::remove(path);
 }

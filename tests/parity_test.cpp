@@ -38,11 +38,11 @@ Model in_f32(Model model) {
   return model;
 }
 
-// How exact the reference is (fixtures/README.md): it takes some activations from a half-precision
-// table.
+// The reference takes GELU from a half-precision table; the others must agree to float's own
+// exactness. Logits range over about 20.
 double tolerance(const std::string& fixture) {
   static const std::pair<std::string_view, double> kCoarse[] = {
-      {"gemma", 2e-3}, {"phi2", 2e-3}, {"gpt2", 2e-3}, {"gptneox", 5e-3}};
+      {"gemma", 5e-3}, {"phi2", 6e-3}, {"gpt2", 6e-3}, {"gptneox", 9e-3}};
   for (const auto& [name, most] : kCoarse)
     if (fixture.starts_with(name)) return most;
   return 5e-5;

@@ -66,11 +66,12 @@ class RecipeKeys : public ConfigKeys {
     if (value == 0 && otherwise) value = *otherwise;
     value = table_.integer(key, value, INT64_MIN);
   }
-  void real(std::string_view key, double& value, std::optional<double>, Write) override {
+  void real(std::string_view key, double& value, std::optional<double> otherwise, Write) override {
+    if (value == 0 && otherwise) value = *otherwise;
     value = table_.real(key, value, -1e300, 1e300);
   }
-  void boolean(std::string_view key, bool& value, bool) override {
-    value = table_.boolean(key, value);
+  void boolean(std::string_view key, bool& value, bool otherwise) override {
+    value = table_.boolean(key, otherwise);
   }
   void text(std::string_view key, std::string& value, std::string_view) override {
     value = table_.text(key, value);

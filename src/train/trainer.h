@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "graph/ops.h"
 #include "graph/plan.h"
 #include "models/model.h"
 

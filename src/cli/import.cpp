@@ -16,7 +16,7 @@ struct Options {
   std::string in, tokenizer, out, type;
 };
 
-void import(const Options& o) {
+void run_import(const Options& o) {
   if (std::filesystem::is_directory(o.in)) {
     if (!o.tokenizer.empty()) {
       fail(ErrorKind::usage, "import",
@@ -50,7 +50,7 @@ void add_import(CLI::App& app) {
   c->add_option("-o,--output", o->out, "The .gguf file to write")->required();
   c->add_option("--type", o->type, "Of matrices: f32, f16, bf16, q8_0, ...; else as they are");
   c->add_option("--tokenizer", o->tokenizer, "The tokenizer.bin of a llama2.c model");
-  c->callback([o] { import(*o); });
+  c->callback([o] { run_import(*o); });
 }
 
 }  // namespace bantam::cli

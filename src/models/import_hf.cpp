@@ -70,6 +70,7 @@ void write_tokenizer_of(const std::string& folder, const JsonField& config, Gguf
   if (spec.bos < 0 && bos && within(bos.integer())) spec.bos = static_cast<int32_t>(bos.integer());
   // Embedding tables are often padded; other runtimes want a token for each row.
   const int64_t rows = config["vocab_size"].integer();
+  if (rows > int64_t{1} << 22) config["vocab_size"].wrong("at most 4,194,304");
   if (static_cast<int64_t>(spec.tokens.size()) > rows) {
     fail(ErrorKind::model, folder, "expected at most {} tokens (vocab_size), got {}", rows,
          spec.tokens.size());

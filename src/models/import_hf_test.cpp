@@ -314,9 +314,9 @@ GgufFile parsed(const GgufWriter& writer) {
   return GgufFile::parse(*bytes, bytes, "imported");
 }
 
-class ImportHf : public testing::TestWithParam<Case> {};
+class ImportedFamily : public testing::TestWithParam<Case> {};
 
-TEST_P(ImportHf, GivesTheFixtureBack) {
+TEST_P(ImportedFamily, GivesTheFixtureBack) {
   const Case& c = GetParam();
   const std::string path = shared("fixtures/architectures/" + c.fixture + ".gguf");
   if (!fs::exists(path)) GTEST_SKIP() << "missing " << path;
@@ -353,7 +353,7 @@ TEST_P(ImportHf, GivesTheFixtureBack) {
   EXPECT_EQ(imported.integer("tokenizer.ggml.eos_token_id"), 1);
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, ImportHf, testing::ValuesIn(cases()), [](const auto& info) {
+INSTANTIATE_TEST_SUITE_P(All, ImportedFamily, testing::ValuesIn(cases()), [](const auto& info) {
   std::string name = info.param.fixture;
   std::erase(name, '-');
   return name;

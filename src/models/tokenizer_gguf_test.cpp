@@ -50,12 +50,15 @@ TEST_P(GgufVocabulary, EncodesAsItsMakersExpect) {
   size_t i = 0;
   for (std::string line; std::getline(lines, line); ++i) {
     std::istringstream numbers(line);
-    const std::vector<int32_t> expected{std::istream_iterator<int32_t>(numbers), {}};
+    const std::vector<int32_t> expected{std::istream_iterator<int32_t>(numbers),
+                                        std::istream_iterator<int32_t>()};
     ASSERT_LT(i, inputs.size());
     const auto ids = tokenizer->encode(inputs[i], {.special = false, .parse_special = false});
     EXPECT_EQ(ids, expected) << "[" << inputs[i] << "]";
     const bool reversible = tokenizer->spec().model != "bert";
-    if (reversible) EXPECT_EQ(tokenizer->decode(ids), inputs[i]);
+    if (reversible) {
+      EXPECT_EQ(tokenizer->decode(ids), inputs[i]);
+    }
   }
   EXPECT_EQ(i, inputs.size());
 }

@@ -21,7 +21,6 @@ enum class Change {
   expert,       // one of the slices of a stacked tensor
   squeeze,      // extents of 1 go
   negated_exp,  // A = -exp(A_log)
-  column,       // [n] as [n, 1]
 };
 
 // "*" stands for the number of the block and, a second time, of the expert. A name without

@@ -116,7 +116,6 @@ Tensor mapped(const Tensor& t, Function function) {
 
 Shape changed_shape(Change change, const Shape& shape) {
   if (change == Change::transpose && shape.rank() == 2) return {shape[1], shape[0]};
-  if (change == Change::column) return {shape[0], 1};
   if (change != Change::squeeze) return shape;
   std::vector<int64_t> dims;
   for (int axis = 0; axis < shape.rank(); ++axis) {
@@ -139,7 +138,6 @@ Tensor changed(Change change, const Tensor& t, const Dimensions& d) {
     case Change::neox_qkv:
       return regrouped(t, d.heads, d.head_size);
     case Change::squeeze:
-    case Change::column:
       return t.reshaped(changed_shape(change, t.shape()));
     default:
       return t;

@@ -25,6 +25,14 @@ bantam_library(utf8proc utf8proc.h utf8proc)
 bantam_library(zstd zstd.h zstd)
 bantam_library(tomlplusplus toml++/toml.h "")
 
+# The program's only: who uses the installed libraries does not need it.
+if(PROJECT_NAME STREQUAL "bantam")
+  bantam_library(edit histedit.h edit)
+  if(BANTAM_STATIC)
+    target_link_libraries(edit::edit INTERFACE tinfo bsd md)
+  endif()
+endif()
+
 # Debian has fmt as a shared library only: the static program takes it as headers.
 find_package(fmt REQUIRED)
 if(BANTAM_STATIC)

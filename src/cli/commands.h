@@ -6,6 +6,7 @@ namespace bantam::cli {
 
 // Each adds one subcommand to the program; its callback does the work.
 void add_bench(CLI::App& app);
+void add_chat(CLI::App& app);
 void add_distill(CLI::App& app);
 void add_import(CLI::App& app);
 void add_inspect(CLI::App& app);
@@ -27,6 +28,7 @@ struct Command {
 };
 inline constexpr Command kCommands[] = {
     {"Use a model", add_run},
+    {"Use a model", add_chat},
     {"Use a model", add_suggest},
     {"Use a model", add_tokenize},
     {"Make a model", add_train},

@@ -6,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/model_facts.h"
 #include "eval/quality.h"
 #include "runtime/engine.h"
 
@@ -114,6 +115,7 @@ void print_summary(const Model& m, const Options& o) {
   };
   line("name", m.name);
   line("architecture", c.architecture);
+  if (const std::string licence = licence_of(m); !licence.empty()) line("licence", licence);
   line("parameters", human_count(m.parameters()));
   line("layers", fmt::format("{}", c.block_count));
   line("width", fmt::format("{}, feed-forward {}", c.embedding_length, c.feed_forward_length));
@@ -132,13 +134,6 @@ void print_summary(const Model& m, const Options& o) {
 }
 
 void print_details(const Model& m, const Options& o) {
-  Table types;
-  types.row({"type", "tensors", "parameters", "size"});
-  for (const auto& [dtype, share] : types_of(m)) {
-    types.row({std::string(dtype_info(dtype).name), fmt::format("{}", share.tensors),
-               human_count(share.parameters), human_bytes(share.bytes)});
-  }
-  std::cout << "\n" << types.str();
   Table memory;
   memory.row({"memory at context", "weights", "cache", "activations", "total"});
   for (const int64_t context : contexts_of(m)) {
@@ -170,9 +165,17 @@ void add_inspect(CLI::App& app) {
   c->callback([c, o] {
     o->threads = global_threads(*c);
     const auto model = open_model(o->model);
-    if (o->json) return print(to_json(*model, *o));
+    if (o->json) {
+      Json json = to_json(*model, *o);
+      json["licence"] = licence_of(*model);
+      json["groups"] = group_facts(*model);
+      json["chat"] = chat_facts(model);
+      return print(json);
+    }
     print_summary(*model, *o);
+    print_groups(*model);
     print_details(*model, *o);
+    print_chat(model);
   });
 }
 

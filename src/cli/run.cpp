@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/sampling.h"
 #include "runtime/session.h"
 
 namespace bantam::cli {
@@ -139,30 +140,6 @@ void run(RunOptions o) {
   if (o.stats || interrupt.requested()) print_stats(result, *engine);
 }
 
-void add_sampling(CLI::App& c, RunOptions& o) {
-  SamplerOptions& s = o.generate.sampler;
-  const char* group = "Sampling";
-  c.add_option("--temperature", s.temperature, "0 takes the most probable token")
-      ->capture_default_str()
-      ->group(group);
-  c.add_option("--top-k", s.top_k, "Of the k most probable tokens only; 0: all")
-      ->capture_default_str()
-      ->group(group);
-  c.add_option("--top-p", s.top_p, "Of the most probable tokens that make up p")
-      ->capture_default_str()
-      ->group(group);
-  c.add_option("--min-p", s.min_p, "Of tokens at least p times as probable as the best")
-      ->capture_default_str()
-      ->group(group);
-  c.add_option("--repetition-penalty", s.repetition_penalty, "Of recent tokens; 1: none")
-      ->capture_default_str()
-      ->group(group);
-  c.add_option("--seed", s.seed, "The same seed gives the same text")
-      ->capture_default_str()
-      ->group(group);
-  c.add_flag("--greedy", o.greedy, "The same as --temperature 0")->group(group);
-}
-
 }  // namespace
 
 void add_run(CLI::App& app) {
@@ -186,7 +163,7 @@ void add_run(CLI::App& app) {
       ->capture_default_str();
   c->add_flag("--stats", o->stats, "Print speed and memory afterwards");
   c->add_flag("--json", o->json, "Print one JSON object at the end");
-  add_sampling(*c, *o);
+  add_sampling(*c, o->generate.sampler, o->greedy);
   c->callback([c, o] {
     o->threads = global_threads(*c);
     run(*o);

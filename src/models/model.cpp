@@ -18,6 +18,8 @@ bool is_own_key(std::string_view key, std::string_view architecture) {
         "general.quantization_version", "bantam.rope_pairs"}) {
     if (key == own) return true;
   }
+  // Ends of turns are no part of a TokenizerSpec: chats look for them in the metadata.
+  if (key == "tokenizer.ggml.eot_token_id" || key == "tokenizer.ggml.eom_token_id") return false;
   return key.starts_with("tokenizer.ggml.") || key.starts_with(fmt::format("{}.", architecture));
 }
 

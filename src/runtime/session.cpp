@@ -156,7 +156,10 @@ GenerateResult Session::generate(std::span<const int32_t> prompt, const Generate
       result.first_token_seconds = seconds_since(start);
       first = Clock::now();
     }
-    if (tokenizer != nullptr && token == tokenizer->eos() && !options.ignore_eos) {
+    const bool ends = (tokenizer != nullptr && token == tokenizer->eos()) ||
+                      std::find(options.end_tokens.begin(), options.end_tokens.end(), token) !=
+                          options.end_tokens.end();
+    if (ends && !options.ignore_eos) {
       result.reason = StopReason::eos;
       break;
     }

@@ -16,7 +16,8 @@ namespace bantam {
 struct GenerateOptions {
   int64_t max_tokens = 256;  // 0: until the context is full
   SamplerOptions sampler;
-  std::vector<std::string> stop;  // the text ends before the first of these
+  std::vector<std::string> stop;    // the text ends before the first of these
+  std::vector<int32_t> end_tokens;  // end the text as EOS does, as the ends of turns in a chat
   bool ignore_eos = false;
 };
 

@@ -26,6 +26,37 @@ bool is_encoder(const Architecture& a) {
   return a.name == "bert";
 }
 
+bool is_one_of(const Architecture& a, std::initializer_list<std::string_view> names) {
+  return std::find(names.begin(), names.end(), a.name) != names.end();
+}
+
+// What mixtures of experts, state spaces and hybrids have besides.
+void add_parts(const Architecture& a, const Sizes& s, ModelConfig& c) {
+  if (is_one_of(a, {"olmoe", "qwen2moe", "qwen3moe", "phimoe", "gpt-oss", "deepseek2",
+                    "granitehybrid"})) {
+    c.experts.count = 6;
+    c.experts.used = 2;
+    c.experts.feed_forward_length = 19;
+    c.experts.shared = 1;
+    c.experts.shared_feed_forward_length = 21;
+    c.experts.leading_dense_blocks = 1;
+  }
+  c.ssm.conv_kernel = 4;
+  c.ssm.inner_size = 24;
+  c.ssm.state_size = 5;
+  c.ssm.time_step_rank = 4;
+  c.ssm.group_count = 2;
+  c.short_conv = 3;
+  c.latent.query_rank = 12;
+  c.latent.rank = 10;
+  c.latent.key_size = s.rotary + 5;
+  c.latent.value_size = 7;
+  if (is_one_of(a, {"jamba", "granitehybrid", "lfm2"}) && s.blocks > 1) {
+    for (int64_t block = 0; block < s.blocks; ++block)
+      c.head_counts_kv.push_back(block % 2 == 0 ? 0 : s.heads_kv);
+  }
+}
+
 ModelConfig config_of(const Architecture& a, const Sizes& s) {
   ModelConfig c;
   c.architecture = a.name;
@@ -48,6 +79,7 @@ ModelConfig config_of(const Architecture& a, const Sizes& s) {
     c.window = 5;
     c.window_period = 2;
   }
+  add_parts(a, s, c);
   return c;
 }
 

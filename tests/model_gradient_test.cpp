@@ -148,7 +148,8 @@ INSTANTIATE_TEST_SUITE_P(Experts, TrainedArchitecture,
                                          "deepseek2-mla"),
                          test_name);
 INSTANTIATE_TEST_SUITE_P(StateSpaces, TrainedArchitecture,
-                         testing::Values("mamba", "mamba2", "mamba2-g2", "jamba", "granitehybrid"),
+                         testing::Values("mamba", "mamba2", "mamba2-g2", "jamba", "granitehybrid",
+                                         "falcon-h1", "lfm2"),
                          test_name);
 
 }  // namespace

@@ -104,7 +104,8 @@ INSTANTIATE_TEST_SUITE_P(Experts, Architecture,
                            return name;
                          });
 INSTANTIATE_TEST_SUITE_P(StateSpaces, Architecture,
-                         testing::Values("mamba", "mamba2", "mamba2-g2", "jamba", "granitehybrid"),
+                         testing::Values("mamba", "mamba2", "mamba2-g2", "jamba", "granitehybrid",
+                                         "falcon-h1", "lfm2"),
                          [](const auto& param) {
                            std::string name = param.param;
                            std::erase(name, '-');

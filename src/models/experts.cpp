@@ -76,8 +76,7 @@ void expert_keys(ConfigKeys& k, ModelConfig& c) {
 void routing_keys(ConfigKeys& k, ModelConfig& c) {
   Experts& e = c.experts;
   k.size("expert_shared_count", e.shared);
-  k.number("expert_weights_scale", e.weights_scale, 1);
-  if (e.weights_scale == 0) e.weights_scale = 1;  // older files
+  k.positive("expert_weights_scale", e.weights_scale, 1);
   k.flag("expert_weights_norm", e.renormalise, false);
   int64_t gate = e.sigmoid_gate ? 2 : 1;
   k.size("expert_gating_func", gate, 1);

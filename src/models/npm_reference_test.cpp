@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "base/error.h"
 #include "base/file.h"
 #include "base/random.h"
 #include "models/model.h"

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include "base/error.h"
 #include "base/file.h"
 #include "formats/gguf_writer.h"
 #include "models/model.h"

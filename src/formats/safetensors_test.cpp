@@ -1,5 +1,8 @@
 #include "formats/safetensors.h"
 
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <filesystem>
 
 #include "formats/test_support.h"

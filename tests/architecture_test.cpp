@@ -275,6 +275,9 @@ TEST(OpenElm, KeepsSizesThatDifferFromBlockToBlock) {
   c.head_counts_kv = {1, 2};
   c.head_count_kv = 2;
   c.feed_forward_lengths = {17, 45};
+  c.norm_eps = static_cast<float>(c.norm_eps);  // files hold floats
+  c.window = 0;                                 // OpenELM has no such keys
+  c.attention_softcap = c.logit_softcap = 0;
   const Model model = random_model(c);
   const std::string path = testing::TempDir() + "/bantam_openelm.gguf";
   save_model(model, path);

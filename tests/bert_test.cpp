@@ -25,11 +25,11 @@ Model random_bert() {
   model.config.block_count = 2;
   model.config.feed_forward_length = 41;
   model.config.head_count = model.config.head_count_kv = 3;
-  model.config.head_size = 10;
+  model.config.head_size = model.config.value_size = 10;
   model.config.vocab_size = 50;
   model.config.token_types = 2;
   model.config.causal = false;
-  model.config.norm_eps = 1e-12;
+  model.config.norm_eps = 1e-12f;  // files hold floats
   uint64_t stream = 0;
   for (const WeightShape& w : required_weights(model.config)) {
     Random random(3, ++stream);

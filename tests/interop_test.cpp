@@ -62,7 +62,9 @@ TEST(AnotherRuntime, LoadsOurFilesAndSaysTheSame) {
   const std::pair<DType, size_t> cases[] = {
       {DType::f16, kTokens}, {DType::q8_0, kTokens}, {DType::q4_0, 8}};
   for (const auto& [type, least] : cases) {
-    const auto model = std::make_shared<const Model>(quantize(*built_in, {type, {}, 0}).model);
+    QuantizeOptions options;
+    options.type = type;
+    const auto model = std::make_shared<const Model>(quantize(*built_in, options).model);
     const std::string path = folder / "model.gguf";
     save_model(*model, path);
     const Outcome other = run_command("node '" BANTAM_SOURCE_DIR "/tests/gguf_reference.mjs' '" +

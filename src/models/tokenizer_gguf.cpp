@@ -112,7 +112,7 @@ void write_tokenizer(const TokenizerSpec& s, GgufWriter& out) {
     for (const TokenType t : s.types) types.push_back(static_cast<int32_t>(t));
     out.set("tokenizer.ggml.token_type", GgufArray(types));
   }
-  if (!s.merges.empty()) out.set("tokenizer.ggml.merges", GgufArray(s.merges));
+  if (!s.merges.empty() || s.model == "gpt2") out.set("tokenizer.ggml.merges", GgufArray(s.merges));
   const auto id = [&](std::string_view key, int32_t value) {
     if (value >= 0) out.set(key, static_cast<uint32_t>(value));
   };

@@ -17,7 +17,7 @@ enum Unary {
   kReciprocal,  // 1 / x
   kSigmoid,     // 1 / (1 + e^-x)
   kSilu,        // x / (1 + e^-x)
-  kSoftplus,    // ln(1 + e^x), within 2 ulp
+  kSoftplus,    // ln(1 + e^x), within 3 ulp
   kTanh,        // these four to an absolute 2e-7, see lanes/exp.h
   kErf,
   kGelu,     // x / (1 + e^-2u), u = sqrt(2 / pi) (x + 0.044715 x^3)

@@ -55,11 +55,11 @@ TEST(Unary, FollowsTheFormulas) {
   }
 }
 
-TEST(Softplus, IsWithinTwoUlp) {
+TEST(Softplus, IsWithinThreeUlp) {
   for (float x = -80; x < 90; x += 0.0137f) {
     const double exact = std::log1p(std::exp(static_cast<double>(x)));
     const double ulp = std::ldexp(1.0, std::ilogb(exact) - 23);
-    EXPECT_NEAR(apply(kSoftplus, x), exact, 2 * ulp) << x;
+    EXPECT_NEAR(apply(kSoftplus, x), exact, 3 * ulp) << x;
   }
   EXPECT_EQ(apply(kSoftplus, kInf), kInf);
   EXPECT_TRUE(std::isnan(apply(kSoftplus, kNan)));
@@ -70,7 +70,7 @@ TEST(Activations, AreWithinTheirTolerance) {
     const auto f = static_cast<float>(x);
     const double v = f, u = std::sqrt(2 / std::numbers::pi) * (v + 0.044715 * v * v * v);
     EXPECT_NEAR(apply(kTanh, f), std::tanh(v), 2e-7);
-    EXPECT_NEAR(apply(kErf, f), std::erf(v), 3e-7);
+    EXPECT_NEAR(apply(kErf, f), std::erf(v), 5e-7);
     EXPECT_NEAR(apply(kGelu, f), v / 2 * (1 + std::tanh(u)), 3e-7 * std::max(1.0, v));
     EXPECT_NEAR(apply(kGeluErf, f), v / 2 * (1 + std::erf(v / std::numbers::sqrt2)),
                 4e-7 * std::max(1.0, v));

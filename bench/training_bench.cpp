@@ -95,7 +95,7 @@ void training_step(benchmark::State& state) {
 BENCHMARK(training_step)
     ->Arg(1)
     ->Arg(2)
-    ->Iterations(5)
+    ->Iterations(3)
     ->UseRealTime()
     ->Unit(benchmark::kMillisecond);
 

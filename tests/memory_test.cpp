@@ -111,11 +111,16 @@ sample_prompts = ["the cat"]
   // A ceiling that leaves room for a narrow batch only.
   std::string prompt;
   for (int i = 0; i < 60; ++i) prompt += "the cat sat on ";
-  const std::string ceiling = " --memory 21M";
-  const Json held = json_of("run '" + path("out/model.gguf") + "' -p '" + prompt +
-                            "' -n 20 --ignore-eos --json" + ceiling);
+  const std::string arguments =
+      "run '" + path("out/model.gguf") + "' -p '" + prompt + "' -n 20 --ignore-eos --json";
+  const Json wide = json_of(arguments);
+  ASSERT_TRUE(wide.is_object());
+  const int64_t ceiling = wide["memory"]["predicted_bytes"].get<int64_t>() - (1 << 20);
+  const Json held = json_of(arguments + " --memory " + std::to_string(ceiling));
   ASSERT_TRUE(held.is_object());
-  EXPECT_LE(held["memory"]["peak_bytes"], 21 << 20);
+  EXPECT_LT(held["memory"]["activations_bytes"], wide["memory"]["activations_bytes"]);
+  EXPECT_LE(held["memory"]["peak_bytes"], ceiling);
+  EXPECT_EQ(held["text"], wide["text"]);
 
   const Json bench = json_of("bench '" + path("out/model.gguf") + "' -p 400 -n 100 -r 1 --json");
   ASSERT_TRUE(bench.is_object());

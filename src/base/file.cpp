@@ -87,6 +87,21 @@ std::string decompress(std::span<const std::byte> bytes, const std::string& path
 
 }  // namespace
 
+void forget_pages(std::span<const std::byte> bytes) {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = (reinterpret_cast<uintptr_t>(bytes.data()) + page - 1) / page * page;
+  const auto end = reinterpret_cast<uintptr_t>(bytes.data() + bytes.size()) / page * page;
+  // Only a hint: where it is refused, the pages stay.
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
+void use_large_pages(std::span<std::byte> memory) {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = (reinterpret_cast<uintptr_t>(memory.data()) + page - 1) / page * page;
+  const auto end = reinterpret_cast<uintptr_t>(memory.data() + memory.size()) / page * page;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+}
+
 MappedFile::MappedFile(std::string path, const std::byte* data, size_t size)
     : path_(std::move(path)), data_(data), size_(size) {}
 

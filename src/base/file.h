@@ -28,6 +28,14 @@ class MappedFile {
   size_t size_;
 };
 
+// Tells the system that whole pages of a mapped file within these bytes are not needed in memory
+// for now. They must be mapped from a file and never written: what they hold comes back from it.
+void forget_pages(std::span<const std::byte> bytes);
+
+// Asks for large pages for memory that will be used as a whole: fewer faults, fewer misses while it
+// is streamed.
+void use_large_pages(std::span<std::byte> memory);
+
 // Writes a file that appears under its final name only when complete: a temporary file beside it is
 // written, synced and renamed by `commit()`. Without `commit()` nothing is left behind.
 //   AtomicFile out("model.gguf");

@@ -16,9 +16,16 @@ struct Options {
   std::string cache_type = "f16";
   std::vector<int> threads;
   std::vector<int64_t> depths{0}, sequences{1};
+  std::vector<std::string> layouts{"interleaved"};
   SpeedOptions speed;
   bool json = false;
 };
+
+const std::vector<std::string> kLayouts = {"interleaved", "file"};
+
+std::string layout_name(const Speed& s) {
+  return kLayouts[s.options.interleave ? 0 : 1];
+}
 
 // One model under one setting.
 struct Line {
@@ -44,6 +51,7 @@ Json to_json(const Line& l) {
   };
   return {{"model", l.model},
           {"type", l.type},
+          {"layout", layout_name(s)},
           {"threads", s.threads},
           {"isa", isa_in_use()},
           {"prompt_tokens", s.options.prompt},
@@ -60,6 +68,7 @@ Json to_json(const Line& l) {
             {"p99", s.token_seconds.quantile(0.99)}}},
           {"time_to_first_token_seconds", s.first_token_seconds.median()},
           {"load_seconds", l.load_seconds},
+          {"start_seconds", s.start_seconds},
           {"bytes_per_token", s.bytes_per_token},
           {"read_bandwidth_bytes_per_second", s.read_bandwidth},
           {"roofline_fraction", s.roofline_fraction},
@@ -79,6 +88,7 @@ std::vector<std::string> cells(const Line& l) {
   };
   return {l.model,
           l.type,
+          layout_name(s),
           fmt::format("{}", s.threads),
           fmt::format("{}", s.options.depth),
           fmt::format("{}", s.options.sequences),
@@ -94,8 +104,8 @@ std::vector<std::string> cells(const Line& l) {
 }
 
 const std::vector<std::string> kHeads = {
-    "model",      "type",   "threads", "depth",  "sequences", "prefill t/s", "spread",
-    "decode t/s", "spread", "p50 ms",  "p95 ms", "p99 ms",    "read GB/s",   "of roofline"};
+    "model",      "type",   "layout", "threads", "depth",  "sequences", "prefill t/s", "spread",
+    "decode t/s", "spread", "p50 ms", "p95 ms",  "p99 ms", "read GB/s", "of roofline"};
 
 void print_table(const std::vector<Line>& lines) {
   Table t;
@@ -108,7 +118,7 @@ void print_table(const std::vector<Line>& lines) {
                    "{} tokens read, {} generated, median of {}; {}; load {}, first token {}, "
                    "peak memory {} (predicted {})\n",
                    o.prompt, o.tokens, o.repetitions, isa_in_use(),
-                   human_seconds(last.load_seconds),
+                   human_seconds(last.load_seconds + last.speed.start_seconds),
                    human_seconds(last.speed.first_token_seconds.median()),
                    human_bytes(last.speed.peak_bytes), human_bytes(last.speed.memory.total()));
 }
@@ -126,14 +136,16 @@ void bench(Options o) {
     for (const int threads : o.threads) {
       for (const int64_t sequences : o.sequences) {
         for (const int64_t depth : o.depths) {
-          SpeedOptions setting = o.speed;
-          setting.threads = threads;
-          setting.sequences = sequences;
-          setting.depth = depth;
-          const Speed speed = measure_speed(model, setting);
-          lines.push_back(
-              {model->name, std::string(dtype_info(model->main_type()).name), load.count(), speed});
-          all.push_back(to_json(lines.back()));
+          for (const std::string& layout : o.layouts) {
+            SpeedOptions setting = o.speed;
+            setting.threads = threads;
+            setting.sequences = sequences;
+            setting.depth = depth;
+            setting.interleave = layout == kLayouts[0];
+            const std::string type(dtype_info(model->main_type()).name);
+            lines.push_back({model->name, type, load.count(), measure_speed(model, setting)});
+            all.push_back(to_json(lines.back()));
+          }
         }
       }
     }
@@ -163,6 +175,10 @@ void add_bench(CLI::App& app) {
   c->add_option("--try-threads", o->threads, "Thread counts to compare: 1,2,4")
       ->delimiter(',')
       ->check(CLI::PositiveNumber);
+  c->add_option("--layouts", o->layouts,
+                "Of quantised weights: interleaved for the kernels, or as in the file")
+      ->delimiter(',')
+      ->check(CLI::IsMember(kLayouts));
   c->add_option("-r,--repetitions", o->speed.repetitions, "After one to warm up")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);

@@ -1,5 +1,7 @@
 #include "cpu/backend.h"
 
+#include <algorithm>
+
 #include "cpu/bindings.h"
 
 namespace bantam {
@@ -16,10 +18,13 @@ std::optional<BoundKernel> CpuBackend::bind(std::string_view op, const Attribute
       cpu::optimiser_bindings, cpu::quant_bindings,   cpu::recurrence_bindings,
       cpu::reduce_bindings,    cpu::rope_bindings,    cpu::softmax_bindings,
   };
+  const bool interleaved = std::any_of(inputs.begin(), inputs.end(), [](const TensorView& v) {
+    return v.layout == Layout::interleaved;
+  });
   const cpu::BindRequest request{attributes, inputs, outputs, threads};
   for (const Family family : kFamilies) {
     for (const cpu::OpBinding& binding : family()) {
-      if (binding.op != op) continue;
+      if (binding.op != op || (interleaved && !binding.interleaved)) continue;
       if (auto kernel = binding.bind(request)) return kernel;
     }
   }

@@ -24,6 +24,7 @@ struct BindRequest {
 struct OpBinding {
   std::string_view op;
   std::optional<BoundKernel> (*bind)(const BindRequest&);
+  bool interleaved = false;  // whether it reads weights in that layout
 };
 
 // One list per kernel family, each in its folder's bind.cpp. backend.cpp joins them.

@@ -96,7 +96,11 @@ Speed measure_speed(const std::shared_ptr<const Model>& model, const SpeedOption
   engine_options.cache_type = o.cache_type;
   engine_options.sequences = o.sequences;
   engine_options.context = o.depth + o.prompt + o.tokens;
+  engine_options.interleave = o.interleave;
+  const auto start = std::chrono::steady_clock::now();
   Engine engine(model, engine_options);
+  result.start_seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   result.threads = engine.threads();
   result.memory = engine.memory();
   Driver driver(engine, o);

@@ -30,6 +30,7 @@ struct SpeedOptions {
   int64_t repetitions = 5;  // after one to warm up
   int threads = 0;
   DType cache_type = DType::f16;
+  bool interleave = true;  // see EngineOptions
 };
 
 // Rates count the tokens of all sequences.
@@ -43,7 +44,8 @@ struct Speed {
   double read_bandwidth = 0;     // bytes per second, measured in the same run
   double roofline_fraction = 0;  // of that bandwidth, reached by decoding
   MemoryPlan memory;
-  int64_t peak_bytes = 0;  // of the process, before the bandwidth was measured
+  double start_seconds = 0;  // to make the engine: plan, interleave weights
+  int64_t peak_bytes = 0;    // of the process, before the bandwidth was measured
 };
 
 // Prefill and decode of random tokens, as `bantam bench` shows them.

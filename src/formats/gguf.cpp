@@ -48,7 +48,9 @@ GgufFile GgufFile::open(const std::string& path) {
 GgufFile GgufFile::parse(std::shared_ptr<const MappedFile> file) {
   const std::span<const std::byte> bytes = file->bytes();
   const std::string name = file->path();
-  return parse(bytes, std::move(file), name);
+  GgufFile parsed = parse(bytes, std::move(file), name);
+  parsed.mapped_ = true;
+  return parsed;
 }
 
 const GgufValue* GgufFile::find(std::string_view key) const {
@@ -174,7 +176,8 @@ Tensor GgufFile::tensor(std::string_view name) const {
     fail(ErrorKind::model, where_, "tensor {}: expected a supported type, got {} (GGUF type {})",
          quoted(name), type ? type->name : "an unknown one", found->type);
   }
-  return Tensor::wrap(*found->dtype, found->shape, bytes_.data() + found->offset, owner_);
+  return Tensor::wrap(*found->dtype, found->shape, bytes_.data() + found->offset, owner_,
+                      found->layout, mapped_);
 }
 
 }  // namespace bantam

@@ -19,11 +19,12 @@ namespace bantam {
 // One entry of a GGUF file's list of tensors.
 struct GgufTensor {
   std::string name;
-  uint32_t type = 0;           // GGUF's number; see gguf_tensor_type()
-  std::optional<DType> dtype;  // nothing if Bantam cannot compute with this type
-  Shape shape;                 // row-major, innermost last: the reverse of GGUF's `ne`
-  uint64_t offset = 0;         // from the start of the file
-  uint64_t bytes = 0;          // 0 if even the type's size is unknown
+  uint32_t type = 0;             // GGUF's number; see gguf_tensor_type()
+  std::optional<DType> dtype;    // nothing if Bantam cannot compute with this type
+  Layout layout = Layout::rows;  // other than GGUF's: see kGgufInterleaved
+  Shape shape;                   // row-major, innermost last: the reverse of GGUF's `ne`
+  uint64_t offset = 0;           // from the start of the file
+  uint64_t bytes = 0;            // 0 if even the type's size is unknown
 };
 
 // A GGUF file, version 2 or 3, little-endian (https://github.com/ggml-org/ggml, docs/gguf.md).
@@ -91,6 +92,7 @@ class GgufFile {
   std::string where_;  // "gguf model.gguf"
   std::span<const std::byte> bytes_;
   std::shared_ptr<const void> owner_;
+  bool mapped_ = false;
   uint32_t version_ = 0;
   uint64_t alignment_ = 0;
   std::vector<Entry> metadata_;

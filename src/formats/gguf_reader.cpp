@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "formats/gguf.h"
 #include "formats/messages.h"
+#include "tensor/layout.h"
 
 namespace bantam {
 
@@ -267,6 +268,15 @@ GgufTensor GgufParser::tensor_entry() {
   tensor.shape = Shape(std::span<const int64_t>(dims).first(rank));
   tensor.type = number<uint32_t>();
   tensor.dtype = dtype_from_gguf(tensor.type);
+  if (tensor.type >= kGgufInterleaved) {
+    const auto type = tensor.type - kGgufInterleaved;
+    const auto dtype = dtype_from_gguf(type);
+    if (dtype && can_interleave(*dtype, tensor.shape)) {
+      tensor.type = type;
+      tensor.dtype = dtype;
+      tensor.layout = Layout::interleaved;
+    }
+  }
   tensor.offset = number<uint64_t>();
   return tensor;
 }

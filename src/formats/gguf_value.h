@@ -80,4 +80,8 @@ struct GgufTensorType {
 // Null for a number that is not in the specification known here.
 const GgufTensorType* gguf_tensor_type(uint32_t id);
 
+// Added to the type number of a tensor whose rows are interleaved (tensor/layout.h). No other
+// runtime knows such types, so that none takes the bytes for what they are not.
+inline constexpr uint32_t kGgufInterleaved = 0x1000;
+
 }  // namespace bantam

@@ -89,6 +89,7 @@ void GgufWriter::add_tensor(std::string_view name, const Tensor& tensor) {
   add_tensor(name, tensor.dtype(), tensor.shape(), [tensor](const Emit& emit) {
     emit({tensor.as<const std::byte>(), static_cast<size_t>(tensor.bytes())});
   });
+  tensors_.back().layout = tensor.layout();
 }
 
 void GgufWriter::add_tensor(std::string_view name, DType dtype, const Shape& shape,
@@ -141,7 +142,8 @@ std::string GgufWriter::header(uint64_t alignment) const {
     put(out, static_cast<uint32_t>(tensor.shape.rank()));
     for (int axis = tensor.shape.rank() - 1; axis >= 0; --axis)
       put(out, static_cast<uint64_t>(tensor.shape[axis]));
-    put(out, static_cast<uint32_t>(dtype_info(tensor.dtype).gguf_id));
+    const uint32_t layout = tensor.layout == Layout::interleaved ? kGgufInterleaved : 0;
+    put(out, static_cast<uint32_t>(dtype_info(tensor.dtype).gguf_id) + layout);
     put(out, offset);
     offset += aligned(tensor.bytes, alignment);
   }

@@ -58,6 +58,7 @@ class GgufWriter {
     Shape shape;
     uint64_t bytes;
     Producer producer;
+    Layout layout = Layout::rows;
   };
   [[nodiscard]] uint64_t alignment() const;
   [[nodiscard]] std::string header(uint64_t alignment) const;

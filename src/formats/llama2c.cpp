@@ -16,7 +16,7 @@ constexpr size_t kFields = 7;
 constexpr uint64_t kLegacyHeaderBytes = kFields * 4;
 constexpr uint64_t kVersion1HeaderBytes = 256;
 
-enum class Layout { legacy, version1 };
+enum class Version { legacy, version1 };
 
 // The kinds of weights; each is stored for all layers together.
 enum class Part {
@@ -55,7 +55,7 @@ using Extents = std::array<Extent, static_cast<size_t>(Part::output) + 1>;
 
 struct Header {
   Llama2cConfig config;
-  Layout layout;
+  Version version;
   uint64_t bytes;
 };
 
@@ -106,7 +106,7 @@ Header read_header(std::span<const std::byte> bytes, const std::string& where) {
     config.shared_classifier = false;
   }
   check(config, where);
-  return {config, magic ? Layout::version1 : Layout::legacy, size};
+  return {config, magic ? Version::version1 : Version::legacy, size};
 }
 
 Extent& at(Extents& extents, Part part) {
@@ -162,7 +162,7 @@ Llama2cModel parse_llama2c(std::span<const std::byte> bytes, std::shared_ptr<con
   if (reinterpret_cast<uintptr_t>(bytes.data()) % 4 != 0)
     fail(ErrorKind::usage, where, "expected memory that starts at a multiple of 4 bytes");
   const Header header = read_header(bytes, where);
-  const bool legacy = header.layout == Layout::legacy;
+  const bool legacy = header.version == Version::legacy;
 
   Extents extents = shapes(header.config);
   const std::optional<uint64_t> floats =

@@ -55,7 +55,7 @@ struct Executor::Impl {
     const Plan::Slot& slot = plan.slot(v);
     void* data = slot.kind == Plan::Slot::arena ? arena->at(slot.offset)
                                                 : bindings[static_cast<size_t>(slot.leaf)].data;
-    return {t.dtype, t.shape.bind(extents), data};
+    return {t.dtype, t.shape.bind(extents), data, t.layout};
   }
 
   // After extents or bindings changed: every view anew, every leaf checked.
@@ -106,10 +106,11 @@ Executor::~Executor() = default;
 
 void Executor::bind(std::string_view leaf, const TensorView& view) {
   const int32_t i = impl_->leaf(leaf);
-  const DType expected = plan_->graph().node(i).outputs[0].dtype;
-  if (view.dtype != expected) {
-    fail(ErrorKind::internal, "executor", "leaf \"{}\": expected {}, got {}", leaf,
-         dtype_info(expected).name, dtype_info(view.dtype).name);
+  const Type& expected = plan_->graph().node(i).outputs[0];
+  if (view.dtype != expected.dtype || view.layout != expected.layout) {
+    const Type got{view.dtype, view.shape, view.layout};
+    fail(ErrorKind::internal, "executor", "leaf \"{}\": expected {}, got {}", leaf, expected.str(),
+         got.str());
   }
   impl_->bindings[static_cast<size_t>(i)] = {view.data, view.bytes()};
   impl_->dirty = true;

@@ -66,7 +66,8 @@ bool SymShape::operator==(const SymShape& other) const {
 }
 
 std::string Type::str() const {
-  return fmt::format("{}{}", dtype_info(dtype).name, shape.str());
+  const std::string_view how = layout == Layout::interleaved ? " interleaved" : "";
+  return fmt::format("{}{}{}", dtype_info(dtype).name, shape.str(), how);
 }
 
 int Graph::symbol(std::string_view name) {
@@ -115,6 +116,10 @@ Value Graph::constant(float value) {
 std::vector<Value> Graph::add_multi(const Op& op, std::vector<Value> inputs,
                                     Attributes attributes) {
   for (const Value& v : inputs) BANTAM_ASSERT(v.defined() && v.node < size());
+  for (const Value& v : inputs) {
+    const bool readable = op.reads_interleaved || type(v).layout == Layout::rows;
+    InferContext{*this, op, inputs, attributes}.check(readable, "rows that are not interleaved");
+  }
   Node n;
   n.outputs = op.infer({*this, op, inputs, attributes});
   n.op = &op;

@@ -62,6 +62,7 @@ class SymShape {
 struct Type {
   DType dtype = DType::f32;
   SymShape shape;
+  Layout layout = Layout::rows;  // of weights
   bool operator==(const Type&) const = default;
   [[nodiscard]] std::string str() const;
 };

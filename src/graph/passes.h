@@ -12,6 +12,9 @@ Graph fold_constants(const Graph& g);
 Graph fuse_projections(const Graph& g);
 // linear(x, quantised W) -> linear(quantize(x), W): after CSE activations are quantised once a row.
 Graph quantize_activations(const Graph& g);
+// The quantised weights that only products (and look-ups of rows beside them) read become
+// interleaved; whoever binds them has to bring them in that layout.
+Graph interleave_weights(Graph g);
 // Fused ops that have a fallback are written out in plain ops (all, or those the filter names).
 Graph expand_fallbacks(const Graph& g, bool (*expand)(const Op&));
 // Activation checkpointing (Chen et al. 2016): backward nodes that need values from inside a

@@ -146,7 +146,10 @@ class Liveness {
 std::vector<TensorView> largest_views(const Graph& g, std::span<const Value> values,
                                       std::span<const int64_t> limits) {
   std::vector<TensorView> views;
-  for (const Value& v : values) views.push_back({g.dtype(v), g.shape(v).bind(limits), nullptr});
+  for (const Value& v : values) {
+    const Type& t = g.type(v);
+    views.push_back({t.dtype, t.shape.bind(limits), nullptr, t.layout});
+  }
   return views;
 }
 

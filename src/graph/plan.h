@@ -72,7 +72,7 @@ class Executor {
   Executor& operator=(const Executor&) = delete;
 
   [[nodiscard]] const Plan& plan() const { return *plan_; }
-  // The view must have the leaf's dtype and, at each run, its bound shape.
+  // The view must have the leaf's dtype and layout and, at each run, its bound shape.
   void bind(std::string_view leaf, const TensorView& view);
   [[nodiscard]] bool has_leaf(std::string_view leaf) const;
   void set_extent(std::string_view symbol, int64_t value);

@@ -40,7 +40,7 @@ std::vector<WeightShape> required_weights(const ModelConfig& config,
   options.sequence_length = 1;
   options.has_weight = has_weight;
   // A weight whose type the builder does not ask for is f32 only.
-  options.weight_type = [](std::string_view) { return DType::f16; };
+  options.weight_type = [](std::string_view) { return BuildOptions::Storage{DType::f16}; };
   Builder b(g, options);
   build_model(b, config);
   std::vector<WeightShape> weights;

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "tensor/layout.h"
 
 namespace bantam {
 
@@ -26,8 +27,8 @@ void Builder::block(int64_t index, int64_t use) {
 }
 
 Value Builder::weight(std::string_view name, const SymShape& shape) {
-  const DType stored = options_.weight_type ? options_.weight_type(name) : DType::f32;
-  return g.weight(options_.prefix + std::string(name), {stored, shape});
+  const auto stored = options_.weight_type ? options_.weight_type(name) : BuildOptions::Storage{};
+  return g.weight(options_.prefix + std::string(name), {stored.dtype, shape, stored.layout});
 }
 
 Value Builder::parameter(std::string_view name, const SymShape& shape) {
@@ -120,9 +121,13 @@ Value Builder::cells(Value x, std::string_view which) {
     return ops::reshape(g, x, {s[0].factor / length, length, s[1], s[2]});
   }
   const std::string use = use_ == 0 ? "" : fmt::format("{}.", use_);
-  const Value cache = g.state(
-      fmt::format("{}cache.{}.{}{}", options_.prefix, block_, use, which),
-      {options_.cache->type, {options_.cache->sequences, options_.cache->cells, s[1], s[2]}});
+  // Keys are kept as products with a query read them: a vector of cells at a time.
+  const Layout layout = which == "k" ? Layout::interleaved : Layout::rows;
+  const int64_t cells =
+      (options_.cache->cells + kInterleavedRows - 1) / kInterleavedRows * kInterleavedRows;
+  const Value cache =
+      g.state(fmt::format("{}cache.{}.{}{}", options_.prefix, block_, use, which),
+              {options_.cache->type, {options_.cache->sequences, cells, s[1], s[2]}, layout});
   return ops::cache_write(g, cache, x, sequences_, positions_);
 }
 

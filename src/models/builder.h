@@ -17,8 +17,12 @@ namespace bantam {
 struct BuildOptions {
   // Goes before the names of weights and caches, so that two models can share a graph.
   std::string prefix;
-  // The stored type of a weight. Not given: f32, the master weights of training.
-  std::function<DType(std::string_view)> weight_type;
+  // How a weight is stored. Not given: f32, the master weights of training.
+  struct Storage {
+    DType dtype = DType::f32;
+    Layout layout = Layout::rows;
+  };
+  std::function<Storage(std::string_view)> weight_type;
   // Whether the model has an optional weight (biases, frequency factors). Not given: none.
   std::function<bool(std::string_view)> has_weight;
   // bf16: projections and attention compute in bf16 from f32 master weights (training).

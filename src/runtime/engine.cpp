@@ -4,11 +4,13 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "cpu/backend.h"
 #include "graph/op.h"
 #include "graph/passes.h"
 #include "models/architectures.h"
+#include "tensor/layout.h"
 
 namespace bantam {
 namespace {
@@ -34,7 +36,9 @@ std::shared_ptr<const Plan> make_plan(const Model& model, const EngineOptions& o
   BuildOptions b;
   b.weight_type = [&](std::string_view name) {
     const auto found = model.weights.find(name);
-    return found == model.weights.end() ? DType::f32 : found->second.dtype();
+    using Storage = BuildOptions::Storage;
+    return found == model.weights.end() ? Storage{}
+                                        : Storage{found->second.dtype(), found->second.layout()};
   };
   b.has_weight = [&](std::string_view name) { return model.weights.contains(name); };
   b.cache = {o.sequences, o.context, o.cache_type};
@@ -42,6 +46,7 @@ std::shared_ptr<const Plan> make_plan(const Model& model, const EngineOptions& o
   b.logit_rows = Extent(1, g.symbol("logits"));
   Builder builder(g, b);
   g.output("logits", build_model(builder, model.config));
+  if (o.interleave) g = interleave_weights(std::move(g));
   std::vector<int64_t> limits{o.batch, most_logits(o)};
   return std::make_shared<Plan>(optimize(g, false), cpu_backend(), std::move(limits), threads);
 }
@@ -87,14 +92,14 @@ Engine::Engine(std::shared_ptr<const Model> model, EngineOptions options)
   executor_->bind("positions", positions_.view());
   executor_->bind("rows", rows_.view());
   if (executor_->has_leaf("ends")) executor_->bind("ends", ends_.view());
+  bind_weights();
   const Graph& g = plan_->graph();
   result_size_ = g.shape(g.find_output("logits"))[-1].factor;
   for (int32_t i = 0; i < g.size(); ++i) {
     const Node& n = g.node(i);
-    if (n.op->name == "weight")
-      executor_->bind(n.name, model_->weights.find(n.name)->second.view());
     if (n.op->name == "state") {
-      const Tensor state = Tensor::zeros(n.outputs[0].dtype, n.outputs[0].shape.bind({}));
+      const Type& type = n.outputs[0];
+      const Tensor state = Tensor::zeros(type.dtype, type.shape.bind({}), type.layout);
       executor_->bind(n.name, state.view());
       states_.push_back({state, has_cells(g, i)});
       if (!states_.back().cells) next_.resize(static_cast<size_t>(options_.sequences));
@@ -103,6 +108,37 @@ Engine::Engine(std::shared_ptr<const Model> model, EngineOptions options)
 }
 
 Engine::~Engine() = default;
+
+// Those that the model has in another layout are interleaved into one block of large pages.
+void Engine::bind_weights() {
+  const Graph& g = plan_->graph();
+  const auto aligned = [](int64_t bytes) { return (bytes + 63) / 64 * 64; };
+  struct Leaf {
+    const Node& node;
+    const Tensor& given;
+    [[nodiscard]] bool as_given() const { return given.layout() == node.outputs[0].layout; }
+  };
+  std::vector<Leaf> leaves;
+  int64_t bytes = 0;
+  for (int32_t i = 0; i < g.size(); ++i) {
+    if (g.node(i).op->name != "weight") continue;
+    leaves.push_back({g.node(i), model_->weights.find(g.node(i).name)->second});
+    if (!leaves.back().as_given()) bytes += aligned(leaves.back().given.bytes());
+  }
+  interleaved_ = Tensor::zeros(DType::i8, {bytes});
+  use_large_pages({interleaved_.as<std::byte>(), static_cast<size_t>(bytes)});
+  auto* place = interleaved_.as<std::byte>();
+  for (const Leaf& leaf : leaves) {
+    TensorView view = leaf.given.view();
+    if (!leaf.as_given()) {
+      interleave(leaf.given, place, pool_);
+      view.data = place;
+      view.layout = Layout::interleaved;
+      place += aligned(leaf.given.bytes());
+    }
+    executor_->bind(leaf.node.name, view);
+  }
+}
 
 void Engine::check(std::span<const Row> rows, std::span<const float> logits) const {
   if (rows.empty() || static_cast<int64_t>(rows.size()) > options_.batch) {
@@ -166,7 +202,10 @@ void Engine::advance(std::span<const Row> rows) {
 std::span<std::byte> Engine::State::of(int32_t sequence, int64_t length) const {
   const Shape& shape = tensor.shape();
   const int64_t bytes = tensor.bytes() / shape[0];
-  const int64_t used = cells ? bytes / shape[1] * length : bytes;
+  // Of interleaved cells, whole groups.
+  const int64_t group = tensor.layout() == Layout::interleaved ? kInterleavedRows : 1;
+  const int64_t stored = (length + group - 1) / group * group;
+  const int64_t used = cells ? bytes / shape[1] * stored : bytes;
   return {tensor.as<std::byte>() + sequence * bytes, static_cast<size_t>(used)};
 }
 

@@ -21,11 +21,15 @@ struct EngineOptions {
   int64_t batch = 256;      // most tokens in one run; longer prompts are split
   bool all_logits = false;  // logits for every token of a run (perplexity), not one per sequence
   DType cache_type = DType::f16;
+  // Quantised weights are put into the layout that kernels read fastest (tensor/layout.h), in
+  // memory of the engine; mapped ones then leave memory. Otherwise they are read as the file has
+  // them.
+  bool interleave = true;
 };
 
 // What an engine needs, known from the plan before any of it is allocated.
 struct MemoryPlan {
-  int64_t weights = 0;      // mapped from the file
+  int64_t weights = 0;      // mapped from the file, or interleaved from it
   int64_t cache = 0;        // keys and values of all sequences
   int64_t activations = 0;  // the arena: intermediate values and kernel scratch
   int64_t buffers = 0;      // ids, positions and tables that the engine itself holds
@@ -95,6 +99,7 @@ class Engine {
   };
 
   void check(std::span<const Row> rows, std::span<const float> logits) const;
+  void bind_weights();
   void fill_ends(std::span<const Row> rows);
   void check_sequence(int32_t sequence) const;
   void advance(std::span<const Row> rows);
@@ -104,6 +109,7 @@ class Engine {
   ThreadPool pool_;
   std::shared_ptr<const Plan> plan_;
   MemoryPlan memory_;
+  Tensor interleaved_;  // weights that the model has in another layout
   std::vector<State> states_;
   std::vector<int32_t> next_;  // of a recurrent model: where each sequence goes on
   Tensor ids_, sequences_, positions_, rows_, ends_;

@@ -7,6 +7,9 @@
 
 namespace bantam {
 
+// Rows whose blocks lie together where a matrix is interleaved; see tensor/layout.h.
+inline constexpr int kRowGroup = 16;
+
 struct BlockQ8_0 {  // x = d * q
   uint16_t d;       // f16
   int8_t q[32];

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/file.h"
+#include "tensor/layout.h"
 
 namespace bantam {
 
@@ -71,8 +73,9 @@ int64_t Tensor::bytes() const {
   return tensor_bytes(dtype_, shape_);
 }
 
-Tensor Tensor::zeros(DType dtype, const Shape& shape) {
+Tensor Tensor::zeros(DType dtype, const Shape& shape, Layout layout) {
   Tensor result;
+  result.layout_ = layout;
   result.dtype_ = dtype;
   result.shape_ = shape;
   result.owner_ = allocate(tensor_bytes(dtype, shape), &result.data_);
@@ -80,8 +83,10 @@ Tensor Tensor::zeros(DType dtype, const Shape& shape) {
 }
 
 Tensor Tensor::wrap(DType dtype, const Shape& shape, const void* data,
-                    std::shared_ptr<const void> owner) {
+                    std::shared_ptr<const void> owner, Layout layout, bool mapped) {
   Tensor result;
+  result.mapped_ = mapped;
+  result.layout_ = layout;
   result.dtype_ = dtype;
   result.shape_ = shape;
   result.data_ = const_cast<void*>(data);
@@ -97,12 +102,13 @@ Tensor Tensor::from(std::span<const float> values, const Shape& shape) {
 }
 
 Tensor Tensor::clone() const {
-  Tensor result = zeros(dtype_, shape_);
+  Tensor result = zeros(dtype_, shape_, layout_);
   if (bytes() > 0) std::memcpy(result.data_, data_, static_cast<size_t>(bytes()));
   return result;
 }
 
 Tensor Tensor::to(DType dtype) const {
+  if (layout_ == Layout::interleaved) return deinterleave(*this).to(dtype);
   if (dtype == dtype_) return clone();
   const DTypeInfo& from = dtype_info(dtype_);
   const DTypeInfo& into = dtype_info(dtype);
@@ -121,11 +127,16 @@ Tensor Tensor::to(DType dtype) const {
   return result;
 }
 
+void Tensor::let_go(int64_t begin, int64_t end) const {
+  if (mapped_) forget_pages({as<const std::byte>() + begin, as<const std::byte>() + end});
+}
+
 Tensor Tensor::reshaped(const Shape& shape) const {
   if (shape.elements() != shape_.elements()) {
     fail(ErrorKind::model, "reshape", "expected {} elements, got {}", shape_.elements(),
          shape.str());
   }
+  BANTAM_ASSERT(layout_ == Layout::rows);
   Tensor result = *this;
   result.shape_ = shape;
   static_cast<void>(result.bytes());  // refuses rows that cut a block

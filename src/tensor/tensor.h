@@ -40,11 +40,15 @@ class Shape {
   std::array<int64_t, kMaxRank> dims_{};
 };
 
+// How the rows of a matrix of blocks lie in memory; tensor/layout.h tells the second.
+enum class Layout : uint8_t { rows, interleaved };
+
 // Raw, contiguous, row-major memory with a type: what kernels and back ends see. Does not own.
 struct TensorView {
   DType dtype = DType::f32;
   Shape shape;
   void* data = nullptr;
+  Layout layout = Layout::rows;
 
   template <typename T>
   T* as() const {
@@ -59,14 +63,17 @@ class Tensor {
  public:
   Tensor() = default;
   // Zero-filled heap storage, aligned to 64 bytes.
-  static Tensor zeros(DType dtype, const Shape& shape);
-  // Memory kept alive by `owner` (a MappedFile, for instance). Must not be written through.
+  static Tensor zeros(DType dtype, const Shape& shape, Layout layout = Layout::rows);
+  // Memory kept alive by `owner`. Must not be written through. `mapped`: pages of a file, which may
+  // be let go and are read again when they are needed.
   static Tensor wrap(DType dtype, const Shape& shape, const void* data,
-                     std::shared_ptr<const void> owner);
+                     std::shared_ptr<const void> owner, Layout layout = Layout::rows,
+                     bool mapped = false);
   static Tensor from(std::span<const float> values, const Shape& shape);
 
   [[nodiscard]] bool defined() const { return data_ != nullptr || owner_ != nullptr; }
   [[nodiscard]] DType dtype() const { return dtype_; }
+  [[nodiscard]] Layout layout() const { return layout_; }
   [[nodiscard]] const Shape& shape() const { return shape_; }
   [[nodiscard]] int64_t bytes() const;
   [[nodiscard]] void* data() const { return data_; }
@@ -74,15 +81,19 @@ class Tensor {
   T* as() const {
     return static_cast<T*>(data_);
   }
-  [[nodiscard]] TensorView view() const { return {dtype_, shape_, data_}; }
-  // A converted copy; through float32. The innermost extent must fit the block length.
+  [[nodiscard]] TensorView view() const { return {dtype_, shape_, data_, layout_}; }
+  // A converted copy, row by row; through float32. The innermost extent must fit the block length.
   [[nodiscard]] Tensor to(DType dtype) const;
   [[nodiscard]] Tensor clone() const;
+  // Gives back the memory of pages that a mapped file has within these bytes; the content stays.
+  void let_go(int64_t begin, int64_t end) const;
   // The same storage under another shape with as many elements.
   [[nodiscard]] Tensor reshaped(const Shape& shape) const;
 
  private:
   DType dtype_ = DType::f32;
+  Layout layout_ = Layout::rows;
+  bool mapped_ = false;
   Shape shape_;
   void* data_ = nullptr;
   std::shared_ptr<const void> owner_;

@@ -30,7 +30,7 @@ Value teacher_logits(Graph& g, const TrainerOptions& o, const Model& teacher) {
   b.compute = o.compute;
   b.rows = o.rows();
   b.sequence_length = o.length;
-  b.weight_type = [&](std::string_view) { return o.compute; };
+  b.weight_type = [&](std::string_view) { return BuildOptions::Storage{o.compute}; };
   b.has_weight = [&](std::string_view name) { return teacher.weights.contains(name); };
   Builder builder(g, b);
   const Value logits = build_model(builder, teacher.config);

@@ -10,6 +10,7 @@
 
 #include "base/random.h"
 #include "base/thread_pool.h"
+#include "cpu/attention/attention.h"
 #include "cpu/bindings.h"
 
 namespace bantam::cpu::attention {
@@ -73,6 +74,19 @@ struct Case {
     dq = Tensor::zeros(q_type, q.shape());
     dk = Tensor::zeros(cache_type, k.shape());
     dv = Tensor::zeros(cache_type, v.shape());
+  }
+  // The same keys, interleaved; e.C: a multiple of kLanes.
+  Case& with_key_groups() {
+    const Tensor rows = k;
+    k = Tensor::zeros(rows.dtype(), rows.shape(), Layout::interleaved);
+    const int64_t width = e.K * e.D, bytes = row_bytes(rows.dtype(), 1);
+    for (int64_t cell = 0; cell < e.S * e.C; ++cell)
+      for (int64_t i = 0; i < width; ++i) {
+        const int64_t to = (cell - cell % kLanes) * width + i * kLanes + cell % kLanes;
+        std::memcpy(k.as<char>() + to * bytes, rows.as<char>() + (cell * width + i) * bytes,
+                    static_cast<size_t>(bytes));
+      }
+    return *this;
   }
   Case& with_window(int64_t cells) {
     attributes.set("window", cells);

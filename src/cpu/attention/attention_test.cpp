@@ -256,6 +256,31 @@ TEST(AttentionExtensions, SurviveSinksBeyondAllScores) {
   EXPECT_FLOAT_EQ(c.lse.as<float>()[0], 200);
 }
 
+// Few queries read a cache directly, many through packed blocks; keys as rows or in groups.
+TEST(AttentionKeyGroups, GiveTheBitsOfKeysInRows) {
+  ThreadPool one(1), two(2);
+  const Extents shapes[] = {{6, 2, 48, 1, 704}, {3, 1, 33, 1, 704, 32}, {4, 4, 16, 1, 704, 17}};
+  for (const Extents& e : shapes)
+    for (const DType cache : {DType::f32, DType::f16, DType::bf16})
+      for (const bool extended : {false, true}) {
+        const auto with = [&](Case c) {
+          return extended ? c.with_window(130).with_softcap(3).with_sinks() : c;
+        };
+        Case rows = with(prompt(e, 0, 700, cache));
+        rows.forward(one);
+        Case groups = with(prompt(e, 0, 700, cache)).with_key_groups();
+        groups.forward(two);
+        EXPECT_TRUE(same_bits(rows.out, groups.out)) << e.D << " " << dtype_info(cache).name;
+        for (const int64_t length : {1, 2, 5})
+          for (int64_t first = 0; first + length < 700; first += 37) {
+            Case part = groups.slice(first, first + length);
+            part.forward(first % 2 ? one : two);
+            ASSERT_TRUE(same_rows(rows.out, first, part.out, 0, length)) << first << " " << e.D;
+            ASSERT_TRUE(same_rows(rows.lse, first, part.lse, 0, length)) << first << " " << e.D;
+          }
+      }
+}
+
 TEST(AttentionGradient, HandlesAnyListOfRows) {
   ThreadPool pool(2);
   const Extents e{4, 2, 24, 3, 90};
@@ -312,6 +337,29 @@ TEST(CacheWrite, ConvertsAndPlacesRows) {
     }
 }
 
+TEST(CacheWrite, PlacesRowsInGroups) {
+  ThreadPool pool(2);
+  const Extents e{2, 2, 5, 2, 32};
+  for (const DType cache_type : {DType::f32, DType::f16, DType::bf16})
+    for (const DType x_type : {DType::f32, DType::bf16}) {
+      Case want(e, {0}, {0}, DType::f32, cache_type);
+      const Tensor x = random_tensor({64, 2, 5}, x_type, 9);
+      want.k = x.to(DType::f32).to(cache_type).reshaped(want.k.shape());
+      want.with_key_groups();
+      std::vector<int32_t> s, p;
+      for (int32_t n = 0; n < 64; ++n) {
+        s.push_back(n / 32);
+        p.push_back(n % 32);
+      }
+      const Tensor cache = Tensor::zeros(cache_type, want.k.shape(), Layout::interleaved);
+      const Tensor sequences = index_tensor(s), positions = index_tensor(p);
+      const TensorView inputs[] = {cache.view(), x.view(), sequences.view(), positions.view()};
+      const TensorView outputs[] = {cache.view()};
+      run("cache_write", {}, inputs, outputs, pool);
+      EXPECT_TRUE(same_bits(cache, want.k));
+    }
+}
+
 // Every instruction set of this machine must give the bits of the scalar kernels.
 struct Blocks {
   std::vector<float> kt, v, vt, q, dout, m, l, o, p, ds, dq, dk, dv, lse, delta, bias, dbias;
@@ -363,6 +411,7 @@ struct Blocks {
                        m.data(),
                        l.data(),
                        o.data()});
+    few(kernels, D, count, rows, element, visible, hidden, {0.7f, softcap}, biases);
     kernels.merge(0.25f, q.data(), dout.data(), P, m.data() + 1, l.data() + kLanes, o.data() + P);
     kernels.backward({rows,
                       D,
@@ -388,9 +437,31 @@ struct Blocks {
                       dk.data(),
                       dv.data()});
   }
+  // Groups of cells, read directly and packed.
+  void few(const FloatKernels& kernels, int64_t D, int64_t count, int64_t rows, Element element,
+           const std::vector<int32_t>& visible, const std::vector<int32_t>& hidden,
+           const Scoring& scoring, const float* biases) {
+    const int64_t P = round_up(D, kLanes);
+    const DType type = element == Element::f32   ? DType::f32
+                       : element == Element::f16 ? DType::f16
+                                                 : DType::bf16;
+    const Tensor keys = random_tensor({kBlock * (D + 3)}, type, 11, 2);
+    const Tensor values = random_tensor({kBlock * (P + 3)}, type, 12, 2);
+    groups.assign(static_cast<size_t>(D * kBlock), 0.5f);
+    const auto e = static_cast<size_t>(element);
+    kernels.pack_groups[e](keys.data(), kLanes * (D + 3), count, D, groups.data());
+    kernels.forward_few[e]({{rows, D, P, P, count, scoring, q.data(), nullptr, nullptr,
+                             visible.data(), hidden.data(), biases, m.data(), l.data(), o.data()},
+                            keys.data(),
+                            values.data(),
+                            kLanes * (D + 3),
+                            P + 3});
+  }
+  std::vector<float> groups;
+
   [[nodiscard]] std::vector<float> all() const {
     std::vector<float> result;
-    for (const auto* x : {&v, &m, &l, &o, &dq, &dk, &dv, &dbias})
+    for (const auto* x : {&groups, &v, &m, &l, &o, &dq, &dk, &dv, &dbias})
       result.insert(result.end(), x->begin(), x->end());
     return result;
   }

@@ -8,7 +8,8 @@ namespace bantam::cpu::attention {
 namespace {
 
 constexpr int64_t kChunkQueries = 128;  // query rows (rows x heads of a group) per task
-constexpr int64_t kSharedRows = 8;      // up to so many rows, the splits of a row run in parallel
+constexpr int64_t kSharedRows = 4;      // up to so many rows, the splits of a row run in parallel
+constexpr int64_t kFewQueries = 8;      // for so many, packing a block costs more than it saves
 
 int64_t chunk_rows(const Problem& p) {
   return std::max<int64_t>(1, kChunkQueries / p.group);
@@ -107,6 +108,15 @@ struct Forward {
     }
   }
 
+  void pack_keys(const Worker& w, const void* k, int64_t count) const {
+    const auto element = static_cast<int>(ke);
+    if (p.key_groups) {
+      kernels.pack_groups[element](k, kLanes * p.K * p.D, count, p.D, w.kt);
+    } else {
+      kernels.pack_transposed[element](k, p.K * p.D, count, p.D, w.kt);
+    }
+  }
+
   // The softmax over the cells of one split, from nothing.
   void sum_split(const Worker& w, const Task& t, int64_t split, const Sums& sums) const {
     sums.clear(p, queries(t));
@@ -118,11 +128,17 @@ struct Forward {
       load_rows(w, t, first, count);
       const void* k = at(context.inputs[1].data, ke, p.key(sequence, first, t.kv));
       const void* v = at(context.inputs[2].data, ve, p.value(sequence, first, t.kv));
-      kernels.pack_transposed[static_cast<int>(ke)](k, p.K * p.D, count, p.D, w.kt);
-      kernels.pack[static_cast<int>(ve)](v, p.K * p.E, count, p.E, p.Q, w.v);
       const float* bias = extras.bias == nullptr ? nullptr : w.bias;
-      kernels.forward({queries(t), p.D, p.P, p.Q, count, p.scoring, w.q, w.kt, w.v, w.visible,
-                       w.hidden, bias, sums.m, sums.l, sums.o});
+      const ForwardBlock block{queries(t), p.D,  p.P,    p.Q,    count,
+                               p.scoring,  w.q,  w.kt,   w.v,    w.visible,
+                               w.hidden,   bias, sums.m, sums.l, sums.o};
+      if (p.key_groups && p.E == p.Q && queries(t) <= kFewQueries) {
+        kernels.forward_few[static_cast<int>(ke)]({block, k, v, kLanes * p.K * p.D, p.K * p.E});
+        continue;
+      }
+      pack_keys(w, k, count);
+      kernels.pack[static_cast<int>(ve)](v, p.K * p.E, count, p.E, p.Q, w.v);
+      kernels.forward(block);
     }
   }
 

@@ -20,6 +20,7 @@ struct Problem {
   int64_t group;  // query heads per key/value head
   int64_t P, Q;   // D and E padded to kLanes
   Scoring scoring;
+  bool key_groups;  // keys are interleaved: groups of kLanes cells, each [K, D, kLanes]
   bool causal;
   int64_t window;  // cells that a row sees, 0: all
   const int32_t *sequences, *positions;
@@ -38,6 +39,7 @@ struct Problem {
         Q(round_up(E, kLanes)),
         scoring{static_cast<float>(attributes.real("scale")),
                 static_cast<float>(attributes.real("softcap", 0))},
+        key_groups(k.layout == Layout::interleaved),
         causal(attributes.integer("causal", 1) != 0),
         window(attributes.integer("window", 0)),
         sequences(sequence_list),
@@ -67,8 +69,9 @@ struct Problem {
   }
   [[nodiscard]] bool in_range(int64_t n) const { return sequences[n] >= 0 && sequences[n] < S; }
   // Offset of head `kv` of a cell among the keys and among the values; cells lie K D and K E apart.
+  // Of groups of keys, the first cell of one.
   [[nodiscard]] int64_t key(int64_t sequence, int64_t cell, int64_t kv) const {
-    return ((sequence * C + cell) * K + kv) * D;
+    return ((sequence * C + cell) * K + kv * (key_groups ? kLanes : 1)) * D;
   }
   [[nodiscard]] int64_t value(int64_t sequence, int64_t cell, int64_t kv) const {
     return ((sequence * C + cell) * K + kv) * E;

@@ -152,6 +152,16 @@ struct VectorKernels {
     }
   }
 
+  template <Element E>
+  static void pack_groups(const void* x, int64_t stride, int64_t count, int64_t D, float* to) {
+    for (int64_t first = 0; first < count; first += kLanes, to += kLanes) {
+      const int64_t group = first / kLanes * stride;
+      for (int64_t d = 0; d < D; ++d)
+        for (int j = 0; j < kLanes; j += W)
+          V::store(to + d * kBlock + j, load<E>(x, group + d * kLanes + j));
+    }
+  }
+
   // --- forward --------------------------------------------------------------------------------
   // scale * product, capped: s before the bias. `slope` gets d cap(x) / dx.
   static Reg score(const Scoring& scoring, Reg product, Reg* slope = nullptr) {
@@ -211,6 +221,72 @@ struct VectorKernels {
     }
   }
 
+  // Products of R query rows with one group of cells.
+  template <Element E, int R>
+  static void few_scores(const ForwardBlock& f, int64_t i, const void* keys, int64_t group,
+                         float* s) {
+    constexpr int NV = kLanes / W;
+    Reg acc[R][NV];
+    for (int r = 0; r < R; ++r)
+      for (int j = 0; j < NV; ++j) acc[r][j] = V::set1(0.0f);
+    for (int64_t d = 0; d < f.D; ++d) {
+      Reg row[NV];
+      for (int j = 0; j < NV; ++j) row[j] = load<E>(keys, group + d * kLanes + j * W);
+      for (int r = 0; r < R; ++r) {
+        const Reg x = V::set1(f.q[(i + r) * f.P + d]);
+        for (int j = 0; j < NV; ++j) acc[r][j] = V::fma(x, row[j], acc[r][j]);
+      }
+    }
+    for (int r = 0; r < R; ++r)
+      for (int j = 0; j < NV; ++j) V::store(s + r * kBlock + j * W, acc[r][j]);
+  }
+  // o += p v for R rows that see as many cells.
+  template <Element E, int R>
+  static void few_sums(const FewBlock& b, int64_t i, const float* p) {
+    constexpr int NV = kLanes / W;
+    const ForwardBlock& f = b.block;
+    for (int64_t e = 0; e < f.Q; e += kLanes) {
+      float* o = f.o + i * f.Q + e;
+      Reg acc[R][NV];
+      for (int r = 0; r < R; ++r)
+        for (int j = 0; j < NV; ++j) acc[r][j] = V::load(o + r * f.Q + j * W);
+      for (int64_t c = 0; c < f.visible[i]; ++c) {
+        Reg row[NV];
+        for (int j = 0; j < NV; ++j) row[j] = load<E>(b.values, c * b.value_stride + e + j * W);
+        for (int r = 0; r < R; ++r) {
+          const Reg x = V::set1(p[r * kBlock + c]);
+          for (int j = 0; j < NV; ++j) acc[r][j] = V::fma(x, row[j], acc[r][j]);
+        }
+      }
+      for (int r = 0; r < R; ++r)
+        for (int j = 0; j < NV; ++j) V::store(o + r * f.Q + j * W, acc[r][j]);
+    }
+  }
+  template <Element E, int R>
+  static void few_rows(const FewBlock& b, int64_t i) {
+    const ForwardBlock& f = b.block;
+    alignas(64) float s[R * kBlock];
+    for (int64_t first = 0; first < f.visible[i]; first += kLanes)
+      few_scores<E, R>(f, i, b.keys, first / kLanes * b.key_stride, s + first);
+    for (int r = 0; r < R; ++r) soften(f, i + r, s + r * kBlock);
+    few_sums<E, R>(b, i, s);
+  }
+  template <Element E>
+  static void forward_few(const FewBlock& b) {
+    const ForwardBlock& f = b.block;
+    for (int64_t i = 0; i < f.rows;) {
+      int64_t same = 1;
+      while (same < 4 && i + same < f.rows && f.visible[i + same] == f.visible[i]) ++same;
+      if (f.visible[i] > 0) {
+        if (same == 4) few_rows<E, 4>(b, i);
+        if (same == 3) few_rows<E, 3>(b, i);
+        if (same == 2) few_rows<E, 2>(b, i);
+        if (same == 1) few_rows<E, 1>(b, i);
+      }
+      i += same;
+    }
+  }
+
   static void merge(float m, const float* l, const float* o, int64_t Q, float* to_m, float* to_l,
                     float* to_o) {
     if (m == -INFINITY) return;
@@ -260,7 +336,9 @@ struct VectorKernels {
       {pack<Element::f32>, pack<Element::f16>, pack<Element::bf16>},
       {pack_transposed<Element::f32>, pack_transposed<Element::f16>,
        pack_transposed<Element::bf16>},
+      {pack_groups<Element::f32>, pack_groups<Element::f16>, pack_groups<Element::bf16>},
       forward,
+      {forward_few<Element::f32>, forward_few<Element::f16>, forward_few<Element::bf16>},
       merge,
       backward,
   };

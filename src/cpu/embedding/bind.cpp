@@ -4,6 +4,7 @@
 #include "cpu/bindings.h"
 #include "cpu/elementwise/chunks.h"
 #include "cpu/embedding/table.h"
+#include "tensor/layout.h"
 
 namespace bantam::cpu {
 namespace {
@@ -18,7 +19,7 @@ void run_embedding(const StepContext& c) {
   const auto* ids = c.inputs[1].as<int32_t>();
   const int64_t C = table.shape[-1];
   const int64_t source_bytes = row_bytes(table.dtype, C), out_bytes = row_bytes(out.dtype, C);
-  const DTypeInfo &from = dtype_info(table.dtype), &to = dtype_info(out.dtype);
+  const DTypeInfo& to = dtype_info(out.dtype);
   c.pool.parallel_for(out.shape.rows(), row_grain(C), [&](int64_t begin, int64_t end, int worker) {
     for (int64_t n = begin; n < end; ++n) {
       const std::byte* source = table.as<std::byte>() + ids[n] * source_bytes;
@@ -26,12 +27,12 @@ void run_embedding(const StepContext& c) {
       if (table.dtype == out.dtype) {
         std::memcpy(destination, source, static_cast<size_t>(out_bytes));
       } else if (out.dtype == DType::f32) {
-        from.to_float(source, reinterpret_cast<float*>(destination), C);
+        row_to_float(table, ids[n], reinterpret_cast<float*>(destination));
       } else if (table.dtype == DType::f32) {
         to.from_float(reinterpret_cast<const float*>(source), destination, C);
       } else {
         auto* converted = static_cast<float*>(c.scratch) + worker * C;
-        from.to_float(source, converted, C);
+        row_to_float(table, ids[n], converted);
         to.from_float(converted, destination, C);
       }
     }
@@ -76,7 +77,7 @@ std::optional<BoundKernel> bind_embedding_grad(const BindRequest& r) {
 }
 
 constexpr OpBinding kBindings[] = {
-    {"embedding", bind_embedding},
+    {"embedding", bind_embedding, true},
     {"embedding_grad", bind_embedding_grad},
 };
 

@@ -11,7 +11,7 @@ constexpr OpBinding kBindings[] = {
     {"pick_grad", bind_pick_grad},
     {"group_by_expert", bind_group_by_expert},
     {"expert_load", bind_expert_load},
-    {"expert_linear", bind_expert_linear},
+    {"expert_linear", bind_expert_linear, true},
     {"expert_linear_dx", bind_expert_linear_dx},
     {"expert_linear_dw", bind_expert_linear_dw},
     {"combine_experts", bind_combine_experts},

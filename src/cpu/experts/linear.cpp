@@ -73,12 +73,12 @@ struct Blocks {
 
   void product(int64_t e, int64_t row, int64_t rows, int64_t column, int64_t width) const {
     const int64_t k = w.shape[2], n = w.shape[1];
-    const auto* weights = w.as<const uint8_t>() + (e * n + column) * row_bytes(w.dtype, k);
     float* out = y.as<float>() + row * n + column;
     if (x.dtype == DType::q8a) {
       const auto* q = x.as<const BlockQ8A>() + row * (k / 32);
-      linear_rows(w.dtype, weights, width, k, q, rows, out, n);
+      linear_rows(w, e * n + column, e * n + column + width, q, rows, out, n);
     } else {
+      const auto* weights = w.as<const uint8_t>() + (e * n + column) * row_bytes(w.dtype, k);
       plain_kernel(w.dtype)(x.as<const float>() + row * k, k, weights, k, rows, width, out, n);
     }
   }
@@ -178,7 +178,7 @@ int64_t gemm_scratch(const BindRequest& r, int64_t n, int64_t k) {
 
 std::optional<BoundKernel> bind_expert_linear(const BindRequest& r) {
   const Shape& w = r.inputs[1].shape;
-  const bool integer = r.in(0) == DType::q8a && has_linear_rows(r.in(1));
+  const bool integer = r.in(0) == DType::q8a && has_linear_rows(r.inputs[1]);
   const bool plain = r.in(0) == DType::f32 && plain_kernel(r.in(1)) != nullptr;
   if ((integer || plain) && r.out(0) == DType::f32) {
     return BoundKernel{run_blocks, (w[0] + 1) * static_cast<int64_t>(sizeof(int64_t))};

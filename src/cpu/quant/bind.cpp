@@ -26,7 +26,7 @@ std::optional<BoundKernel> bind_quantize(const BindRequest& r) {
 struct Projection {
   const TensorView* w;
   const TensorView* y;
-  int64_t row_bytes, chunk_rows, first_chunk, end_chunk;
+  int64_t chunk_rows, first_chunk, end_chunk;
 };
 
 // Rows per chunk: a multiple of 16, at least 16 KiB of weights and, where there is enough to do,
@@ -50,8 +50,7 @@ void run_linear(const StepContext& c) {
     Projection& p = projections[i];
     p.w = &w;
     p.y = &c.outputs[i];
-    p.row_bytes = row_bytes(w.dtype, w.shape[1]);
-    p.chunk_rows = chunk_rows(p.row_bytes, w.shape[0], c.pool.size());
+    p.chunk_rows = chunk_rows(row_bytes(w.dtype, w.shape[1]), w.shape[0], c.pool.size());
     p.first_chunk = chunks;
     chunks += (w.shape[0] + p.chunk_rows - 1) / p.chunk_rows;
     p.end_chunk = chunks;
@@ -64,8 +63,7 @@ void run_linear(const StepContext& c) {
     while (chunk >= p->end_chunk) ++p;
     const int64_t begin = (chunk - p->first_chunk) * p->chunk_rows;
     const int64_t end = std::min(begin + p->chunk_rows, p->w->shape[0]);
-    linear_rows(p->w->dtype, p->w->as<uint8_t>() + begin * p->row_bytes, end - begin,
-                p->w->shape[1], x.as<BlockQ8A>(), m, p->y->as<float>() + begin, p->w->shape[0]);
+    linear_rows(*p->w, begin, end, x.as<BlockQ8A>(), m, p->y->as<float>() + begin, p->w->shape[0]);
   });
 }
 
@@ -74,15 +72,15 @@ std::optional<BoundKernel> bind_linear(const BindRequest& r) {
     return {};
   }
   for (size_t i = 0; i < r.outputs.size(); ++i) {
-    if (!has_linear_rows(r.in(i + 1)) || r.out(i) != DType::f32) return {};
+    if (!has_linear_rows(r.inputs[i + 1]) || r.out(i) != DType::f32) return {};
   }
   return BoundKernel{run_linear, 0};
 }
 
 constexpr OpBinding kBindings[] = {
     {"quantize", bind_quantize},
-    {"linear", bind_linear},
-    {"linear_group", bind_linear},
+    {"linear", bind_linear, true},
+    {"linear_group", bind_linear, true},
 };
 
 }  // namespace

@@ -8,11 +8,13 @@
 //   V::Ints, V::Floats              one 32-bit value per row
 //   V::columns<bytes>(p, stride, out)   out[j] lane r = bytes 4j..4j+3 of row r
 //   V::dword(p, stride)             the four bytes at p of every row
+//   V::load(p), V::load_halves(p)   a vector from 4 kRows bytes; floats from 2 kRows
 //   V::dot<Max, count>(w, x)        exact sum over 4 * count unsigned weights <= Max
 //   V::dot_signed(w, x)             exact sum over 32 signed weights, plus kSignedOffset * sum_x
 //
-// `unpack(p, stride, sink)` decodes one block of every row and calls sink(group, weights, scales)
-// for each of its groups of 32; `finish` adds a group to a row's sum as quant.h prescribes.
+// `unpack(in, sink)` decodes one block of every row, read through `in` (block_rows.h), and calls
+// sink(group, weights, scales) for each of its groups of 32; `finish` adds a group to a row's sum
+// as quant.h prescribes.
 
 #include <stdint.h>
 
@@ -36,11 +38,11 @@ struct FormatQ8_0 {
   using Scales = Floats;
   static constexpr int kGroups = 1, kBytes = sizeof(BlockQ8_0), kSums = 1;
 
-  template <class Sink>
-  BANTAM_QUANT_INLINE void unpack(const uint8_t* p, int64_t stride, Sink&& sink) {
-    const Scales d = V::half_low(V::dword(p, stride));
+  template <class Rows, class Sink>
+  BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
+    const Scales d = in.half(0);
     Ints w[8];
-    V::template columns<32>(p + 2, stride, w);
+    in.template columns<32>(2, w);
     V::prepare_signed(w);
     sink(0, w, d);
   }
@@ -64,11 +66,11 @@ struct FormatQ4_0 {
   using Scales = Floats;
   static constexpr int kGroups = 1, kBytes = sizeof(BlockQ4_0), kSums = 1;
 
-  template <class Sink>
-  BANTAM_QUANT_INLINE void unpack(const uint8_t* p, int64_t stride, Sink&& sink) {
-    const Scales d = V::half_low(V::dword(p, stride));
+  template <class Rows, class Sink>
+  BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
+    const Scales d = in.half(0);
     Ints w[8];
-    V::template columns<16>(p + 2, stride, w);
+    in.template columns<16>(2, w);
     for (int j = 0; j < 4; ++j) {
       w[j + 4] = Nibbles<V>::high(w[j]);
       w[j] = Nibbles<V>::low(w[j]);
@@ -94,11 +96,11 @@ struct FormatQ4_1 {
   };
   static constexpr int kGroups = 1, kBytes = sizeof(BlockQ4_1), kSums = 1;
 
-  template <class Sink>
-  BANTAM_QUANT_INLINE void unpack(const uint8_t* p, int64_t stride, Sink&& sink) {
-    const Ints both = V::dword(p, stride);
+  template <class Rows, class Sink>
+  BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
+    const Ints both = in.dword(0);
     Ints w[8];
-    V::template columns<16>(p + 4, stride, w);
+    in.template columns<16>(4, w);
     for (int j = 0; j < 4; ++j) {
       w[j + 4] = Nibbles<V>::high(w[j]);
       w[j] = Nibbles<V>::low(w[j]);
@@ -116,19 +118,18 @@ struct FormatQ4_1 {
   }
 };
 
-// d * scale and dmin * min of the eight sub-blocks of q4_k and q5_k; p: the first byte of the
-// block.
+// d * scale and dmin * min of the eight sub-blocks of q4_k and q5_k.
 template <class V>
 struct KScales {
   using Ints = typename V::Ints;
   using Floats = typename V::Floats;
   Floats d[8], m[8];
 
-  [[gnu::always_inline]] inline KScales(const uint8_t* p, int64_t stride) {
-    const Ints both = V::dword(p, stride);
+  template <class Rows>
+  [[gnu::always_inline]] inline explicit KScales(const Rows& in) {
+    const Ints both = in.dword(0);
     const Floats d_block = V::half_low(both), m_block = V::half_high(both);
-    Ints scales = V::dword(p + 4, stride), minima = V::dword(p + 8, stride),
-         rest = V::dword(p + 12, stride);
+    Ints scales = in.dword(4), minima = in.dword(8), rest = in.dword(12);
     for (int j = 0; j < 4; ++j) {
       d[j] = V::mul(d_block, V::convert(V::and_ints(scales, 63)));
       m[j] = V::mul(m_block, V::convert(V::and_ints(minima, 63)));
@@ -163,12 +164,12 @@ struct FormatQ4_K {
   using Scales = SubBlockScales<V>;
   static constexpr int kGroups = 8, kBytes = sizeof(BlockQ4_K), kSums = 1;
 
-  template <class Sink>
-  BANTAM_QUANT_INLINE void unpack(const uint8_t* p, int64_t stride, Sink&& sink) {
-    const KScales<V> scales(p, stride);
+  template <class Rows, class Sink>
+  BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
+    const KScales<V> scales(in);
     for (int c = 0; c < 4; ++c) {
       Ints raw[8], w[8];
-      V::template columns<32>(p + 16 + 32 * c, stride, raw);
+      in.template columns<32>(16 + 32 * c, raw);
       for (int j = 0; j < 8; ++j) w[j] = Nibbles<V>::low(raw[j]);
       sink(2 * c, w, Scales{scales.d[2 * c], scales.m[2 * c]});
       for (int j = 0; j < 8; ++j) w[j] = Nibbles<V>::high(raw[j]);
@@ -191,14 +192,14 @@ struct FormatQ5_K {
   using Scales = SubBlockScales<V>;
   static constexpr int kGroups = 8, kBytes = sizeof(BlockQ5_K), kSums = 1;
 
-  template <class Sink>
-  BANTAM_QUANT_INLINE void unpack(const uint8_t* p, int64_t stride, Sink&& sink) {
-    const KScales<V> scales(p, stride);
+  template <class Rows, class Sink>
+  BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
+    const KScales<V> scales(in);
     Ints top[8];  // bit 0 of each byte: the fifth bit of the next sub-block
-    V::template columns<32>(p + 16, stride, top);
+    in.template columns<32>(16, top);
     for (int c = 0; c < 4; ++c) {
       Ints raw[8], w[8];
-      V::template columns<32>(p + 48 + 32 * c, stride, raw);
+      in.template columns<32>(48 + 32 * c, raw);
       for (int j = 0; j < 8; ++j) {
         w[j] = V::either(Nibbles<V>::low(raw[j]), V::and_bytes(V::template sll<4>(top[j]), 16));
       }
@@ -232,22 +233,22 @@ struct FormatQ6_K {
     return V::convert(V::template sra<24>(V::template sll<24>(v)));
   }
 
-  template <class Sink>
-  BANTAM_QUANT_INLINE void unpack(const uint8_t* p, int64_t stride, Sink&& sink) {
-    const Floats d = V::half_high(V::dword(p + 206, stride));  // not past the block's end
+  template <class Rows, class Sink>
+  BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
+    const Floats d = in.half(208);
     for (int half = 0; half < 2; ++half) {
       Ints top[8];  // bits 0 and 1 of each byte: the high bits of the next group
-      V::template columns<32>(p + 128 + 32 * half, stride, top);
+      in.template columns<32>(128 + 32 * half, top);
       for (int t = 0; t < 4; ++t) {
         Ints w[8];
-        V::template columns<32>(p + 64 * half + t % 2 * 32, stride, w);
+        in.template columns<32>(64 * half + t % 2 * 32, w);
         for (int j = 0; j < 8; ++j) {
           const Ints low = t < 2 ? Nibbles<V>::low(w[j]) : Nibbles<V>::high(w[j]);
           w[j] = V::either(low, V::and_bytes(V::template sll<4>(top[j]), 48));
           top[j] = V::template srl<2>(top[j]);
         }
         // The scales of two groups share four bytes.
-        const Ints four = V::dword(p + 192 + 8 * half + t / 2 * 4, stride);
+        const Ints four = in.dword(192 + 8 * half + t / 2 * 4);
         const Ints two = t % 2 ? V::template srl<16>(four) : four;
         sink(4 * half + t, w, Scales{d, signed_byte(two), signed_byte(V::template srl<8>(two))});
       }

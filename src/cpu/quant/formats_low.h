@@ -75,11 +75,10 @@ struct HalvedGroup {
 };
 
 // Nibbles with a fifth bit each.
-template <class V>
-BANTAM_QUANT_INLINE void five_bits(const uint8_t* q, const uint8_t* high, int64_t stride,
-                                   typename V::Ints* w) {
-  const typename V::Ints top = V::dword(high, stride);
-  V::template columns<16>(q, stride, w);
+template <class V, class Rows>
+BANTAM_QUANT_INLINE void five_bits(const Rows& in, int q, int high, typename V::Ints* w) {
+  const typename V::Ints top = in.dword(high);
+  in.template columns<16>(q, w);
   for (int j = 0; j < 4; ++j) {
     const typename V::Ints both = w[j];
     w[j] = V::either(Nibbles<V>::low(both), V::and_bytes(V::bits(top, 4 * j), 16));
@@ -91,11 +90,11 @@ template <class V>
 struct FormatQ5_0 : PlainGroup<V, 31, 16> {
   static constexpr int kGroups = 1, kBytes = sizeof(BlockQ5_0);
 
-  template <class Sink>
-  BANTAM_QUANT_INLINE void unpack(const uint8_t* p, int64_t stride, Sink&& sink) {
+  template <class Rows, class Sink>
+  BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
     typename V::Ints w[8];
-    five_bits<V>(p + 6, p + 2, stride, w);
-    sink(0, w, V::half_low(V::dword(p, stride)));
+    five_bits<V>(in, 6, 2, w);
+    sink(0, w, in.half(0));
   }
 };
 
@@ -108,11 +107,11 @@ struct FormatQ5_1 {
   };
   static constexpr int kGroups = 1, kBytes = sizeof(BlockQ5_1), kSums = 1;
 
-  template <class Sink>
-  BANTAM_QUANT_INLINE void unpack(const uint8_t* p, int64_t stride, Sink&& sink) {
+  template <class Rows, class Sink>
+  BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
     Ints w[8];
-    five_bits<V>(p + 8, p + 4, stride, w);
-    const Ints both = V::dword(p, stride);
+    five_bits<V>(in, 8, 4, w);
+    const Ints both = in.dword(0);
     sink(0, w, Scales{V::half_low(both), V::half_high(both)});
   }
   BANTAM_QUANT_INLINE void dot(const Ints* w, const int8_t* x, Ints* isum) {
@@ -135,15 +134,15 @@ struct FormatQ2_K {
   };
   static constexpr int kGroups = 8, kBytes = sizeof(BlockQ2_K), kSums = 2;
 
-  template <class Sink>
-  BANTAM_QUANT_INLINE void unpack(const uint8_t* p, int64_t stride, Sink&& sink) {
-    const Ints both = V::dword(p + 80, stride);
+  template <class Rows, class Sink>
+  BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
+    const Ints both = in.dword(80);
     Ints packed[4];  // the scales of two groups each
-    V::template columns<16>(p, stride, packed);
+    in.template columns<16>(0, packed);
     Scales s{V::half_low(both), V::half_high(both), {}, {}};
     for (int half = 0; half < 2; ++half) {
       Ints raw[8], w[8];
-      V::template columns<32>(p + 16 + 32 * half, stride, raw);
+      in.template columns<32>(16 + 32 * half, raw);
       for (int t = 0; t < 4; ++t) {
         const Ints four = packed[2 * half + t / 2];
         Ints two = t % 2 ? V::template srl<16>(four) : four;
@@ -188,8 +187,9 @@ struct FormatQ3_K : HalvedGroup<V, 7, 4> {
     return V::convert(V::sub(V::and_ints(v, 63), V::set1(32)));
   }
   // The scales of two groups each, a byte each.
-  BANTAM_QUANT_INLINE void scales(const uint8_t* p, int64_t stride, Ints* packed) {
-    Ints low[2] = {V::dword(p, stride), V::dword(p + 4, stride)}, high = V::dword(p + 8, stride);
+  template <class Rows>
+  BANTAM_QUANT_INLINE void scales(const Rows& in, Ints* packed) {
+    Ints low[2] = {in.dword(96), in.dword(100)}, high = in.dword(104);
     for (int i = 0; i < 4; ++i) {
       const Ints four = V::and_bytes(low[i % 2], 15);
       packed[i] = V::either(four, V::and_bytes(V::template sll<4>(high), 48));
@@ -198,15 +198,15 @@ struct FormatQ3_K : HalvedGroup<V, 7, 4> {
     }
   }
 
-  template <class Sink>
-  BANTAM_QUANT_INLINE void unpack(const uint8_t* p, int64_t stride, Sink&& sink) {
-    const Floats d = V::half_high(V::dword(p + 106, stride));  // not past the block's end
+  template <class Rows, class Sink>
+  BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
+    const Floats d = in.half(108);
     Ints packed[4], top[8];  // bit 0 of each byte of top: the third bit of the next group
-    scales(p + 96, stride, packed);
-    V::template columns<32>(p, stride, top);
+    scales(in, packed);
+    in.template columns<32>(0, top);
     for (int half = 0; half < 2; ++half) {
       Ints raw[8], w[8];
-      V::template columns<32>(p + 32 + 32 * half, stride, raw);
+      in.template columns<32>(32 + 32 * half, raw);
       for (int t = 0; t < 4; ++t) {
         for (int j = 0; j < 8; ++j) {
           w[j] = V::either(V::and_bytes(raw[j], 3), V::and_bytes(V::template sll<2>(top[j]), 4));
@@ -225,12 +225,12 @@ template <class V>
 struct FormatTQ2_0 : PlainGroup<V, 3, 1> {
   static constexpr int kGroups = 8, kBytes = sizeof(BlockTQ2_0);
 
-  template <class Sink>
-  BANTAM_QUANT_INLINE void unpack(const uint8_t* p, int64_t stride, Sink&& sink) {
-    const auto d = V::half_high(V::dword(p + 62, stride));  // not past the block's end
+  template <class Rows, class Sink>
+  BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
+    const auto d = in.half(64);
     for (int half = 0; half < 2; ++half) {
       typename V::Ints raw[8], w[8];
-      V::template columns<32>(p + 32 * half, stride, raw);
+      in.template columns<32>(32 * half, raw);
       for (int t = 0; t < 4; ++t) {
         for (int j = 0; j < 8; ++j) {
           w[j] = V::and_bytes(raw[j], 3);
@@ -255,17 +255,17 @@ struct FormatTQ1_0 : PlainGroup<V, 3, 1> {
     return trit;
   }
 
-  template <class Sink>
-  BANTAM_QUANT_INLINE void unpack(const uint8_t* p, int64_t stride, Sink&& sink) {
-    const auto d = V::half_high(V::dword(p + 50, stride));  // not past the block's end
+  template <class Rows, class Sink>
+  BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
+    const auto d = in.half(52);
     Ints raw[8], w[8];
-    V::template columns<32>(p, stride, raw);
+    in.template columns<32>(0, raw);
     for (int g = 0; g < 5; ++g) {
       for (int j = 0; j < 8; ++j) w[j] = next_trit(raw[j]);
       sink(g, w, d);
     }
-    V::template columns<16>(p + 32, stride, raw);
-    Ints last = V::dword(p + 48, stride);
+    in.template columns<16>(32, raw);
+    Ints last = in.dword(48);
     for (int g = 5; g < 8; ++g) {
       for (int j = 0; j < 4; ++j) w[j] = next_trit(raw[j]);
       for (int j = 0; j < 4; ++j) w[j + 4] = next_trit(g < 7 ? raw[j] : last);

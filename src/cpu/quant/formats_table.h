@@ -40,12 +40,12 @@ struct FormatIQ4_NL : SignedGroup<V> {
   using Scales = Floats;
   static constexpr int kGroups = 1, kBytes = sizeof(BlockIQ4_NL);
 
-  template <class Sink>
-  BANTAM_QUANT_INLINE void unpack(const uint8_t* p, int64_t stride, Sink&& sink) {
+  template <class Rows, class Sink>
+  BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
     Ints raw[4], w[8];
-    V::template columns<16>(p + 2, stride, raw);
+    in.template columns<16>(2, raw);
     SignedGroup<V>::levels(raw, w);
-    sink(0, w, V::half_low(V::dword(p, stride)));
+    sink(0, w, in.half(0));
   }
   BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& d, const BlockQ8A& x,
                                     Floats acc) {
@@ -62,14 +62,14 @@ struct FormatIQ4_XS : SignedGroup<V> {
   };
   static constexpr int kGroups = 8, kBytes = sizeof(BlockIQ4_XS);
 
-  template <class Sink>
-  BANTAM_QUANT_INLINE void unpack(const uint8_t* p, int64_t stride, Sink&& sink) {
-    const Ints both = V::dword(p, stride);
+  template <class Rows, class Sink>
+  BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
+    const Ints both = in.dword(0);
     const Floats d = V::half_low(both);
-    Ints low = V::dword(p + 4, stride), high = V::template srl<16>(both);
+    Ints low = in.dword(4), high = V::template srl<16>(both);
     for (int c = 0; c < 4; ++c) {
       Ints raw[8], w[8];
-      V::template columns<32>(p + 8 + 32 * c, stride, raw);
+      in.template columns<32>(8 + 32 * c, raw);
       for (int h = 0; h < 2; ++h) {
         SignedGroup<V>::levels(raw + 4 * h, w);
         const Ints top = V::and_ints(V::template sll<4>(high), 48);
@@ -99,17 +99,17 @@ struct FormatMXFP4 : PlainGroup<V, 31, 12> {
     return x;
   }
 
-  template <class Sink>
-  BANTAM_QUANT_INLINE void unpack(const uint8_t* p, int64_t stride, Sink&& sink) {
+  template <class Rows, class Sink>
+  BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
     Ints w[8];
-    V::template columns<16>(p + 1, stride, w);
+    in.template columns<16>(1, w);
     for (int j = 0; j < 4; ++j) {
       w[j + 4] = V::lookup(kValuesMxfp4, Nibbles<V>::high(w[j]));
       w[j] = V::lookup(kValuesMxfp4, Nibbles<V>::low(w[j]));
     }
     for (int j = 0; j < 8; ++j) w[j] = V::add_bytes(w[j], V::bytes(12));
     sink(0, w, V::floats([&](int r) __attribute__((always_inline)) {
-           return power_of_two(p[r * stride]);
+           return power_of_two(in.byte(0, r));
          }));
   }
 };
@@ -207,12 +207,12 @@ struct FormatIQ2_XXS : ScaledGroup<V, 86, 43> {
   using Scales = typename ScaledGroup<V, 86, 43>::Scales;
   static constexpr int kGroups = 8, kBytes = sizeof(BlockIQ2_XXS);
 
-  template <class Sink>
-  BANTAM_QUANT_INLINE void unpack(const uint8_t* p, int64_t stride, Sink&& sink) {
-    const auto d = V::mul(V::half_low(V::dword(p, stride)), V::set1(0.125f));
+  template <class Rows, class Sink>
+  BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
+    const auto d = V::mul(in.half(0), V::set1(0.125f));
     for (int c = 0; c < 4; ++c) {
       Ints both[4];  // indices, signs and scale of two groups
-      V::template columns<16>(p + 2 + 16 * c, stride, both);
+      in.template columns<16>(2 + 16 * c, both);
       for (int h = 0; h < 2; ++h) {
         Ints index[4], w[8];
         byte_indices<V>(both[2 * h], index);
@@ -239,13 +239,13 @@ struct FormatIQ2_XS : HalvedGroup<V, 86, 43> {
     return eighth_signs<V>(V::either(first, second));
   }
 
-  template <class Sink>
-  BANTAM_QUANT_INLINE void unpack(const uint8_t* p, int64_t stride, Sink&& sink) {
-    const auto d = V::mul(V::half_low(V::dword(p, stride)), V::set1(0.125f));
-    Ints scales = V::dword(p + 66, stride);
+  template <class Rows, class Sink>
+  BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
+    const auto d = V::mul(in.half(0), V::set1(0.125f));
+    Ints scales = in.dword(66);
     for (int c = 0; c < 4; ++c) {
       Ints words[4];  // of two groups
-      V::template columns<16>(p + 2 + 16 * c, stride, words);
+      in.template columns<16>(2 + 16 * c, words);
       for (int h = 0; h < 2; ++h) {
         const Ints a = words[2 * h], b = words[2 * h + 1];
         const Ints index[4] = {V::and_ints(a, 511), V::and_ints(V::template srl<16>(a), 511),
@@ -256,7 +256,7 @@ struct FormatIQ2_XS : HalvedGroup<V, 86, 43> {
         sink(2 * c + h, w, Scales{d, odd_scale<V, 0>(scales), odd_scale<V, 4>(scales)});
         scales = V::template srl<8>(scales);
       }
-      if (c == 1) scales = V::dword(p + 70, stride);
+      if (c == 1) scales = in.dword(70);
     }
   }
 };
@@ -267,14 +267,14 @@ struct FormatIQ2_S : HalvedGroup<V, 86, 43> {
   using Scales = typename HalvedGroup<V, 86, 43>::Scales;
   static constexpr int kGroups = 8, kBytes = sizeof(BlockIQ2_S);
 
-  template <class Sink>
-  BANTAM_QUANT_INLINE void unpack(const uint8_t* p, int64_t stride, Sink&& sink) {
-    const auto d = V::mul(V::half_low(V::dword(p, stride)), V::set1(0.125f));
+  template <class Rows, class Sink>
+  BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
+    const auto d = V::mul(in.half(0), V::set1(0.125f));
     for (int c = 0; c < 2; ++c) {
       Ints low[4], signs[4];
-      V::template columns<16>(p + 2 + 16 * c, stride, low);
-      V::template columns<16>(p + 34 + 16 * c, stride, signs);
-      Ints high = V::dword(p + 66 + 4 * c, stride), scales = V::dword(p + 74 + 4 * c, stride);
+      in.template columns<16>(2 + 16 * c, low);
+      in.template columns<16>(34 + 16 * c, signs);
+      Ints high = in.dword(66 + 4 * c), scales = in.dword(74 + 4 * c);
       for (int t = 0; t < 4; ++t) {
         Ints index[4], w[8];
         long_indices<V, 8, 2>(low[t], high, 0x300, index);
@@ -294,14 +294,14 @@ struct FormatIQ3_XXS : ScaledGroup<V, 124, 62> {
   using Scales = typename ScaledGroup<V, 124, 62>::Scales;
   static constexpr int kGroups = 8, kBytes = sizeof(BlockIQ3_XXS);
 
-  template <class Sink>
-  BANTAM_QUANT_INLINE void unpack(const uint8_t* p, int64_t stride, Sink&& sink) {
-    const auto d = V::mul(V::half_low(V::dword(p, stride)), V::set1(0.25f));
+  template <class Rows, class Sink>
+  BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
+    const auto d = V::mul(in.half(0), V::set1(0.25f));
     for (int c = 0; c < 4; ++c) {
       Ints low[4];  // of two groups
-      V::template columns<16>(p + 2 + 16 * c, stride, low);
+      in.template columns<16>(2 + 16 * c, low);
       for (int h = 0; h < 2; ++h) {
-        const Ints rest = V::dword(p + 66 + 8 * c + 4 * h, stride);
+        const Ints rest = in.dword(66 + 8 * c + 4 * h);
         Ints index[8], w[8];
         byte_indices<V>(low[2 * h], index);
         byte_indices<V>(low[2 * h + 1], index + 4);
@@ -319,24 +319,24 @@ struct FormatIQ3_S : ScaledGroup<V, 31, 15> {
   using Scales = typename ScaledGroup<V, 31, 15>::Scales;
   static constexpr int kGroups = 8, kBytes = sizeof(BlockIQ3_S);
 
-  template <class Sink>
-  BANTAM_QUANT_INLINE void unpack(const uint8_t* p, int64_t stride, Sink&& sink) {
-    const auto d = V::half_low(V::dword(p, stride));
-    Ints scales = V::dword(p + 106, stride), high = V::dword(p + 66, stride);
+  template <class Rows, class Sink>
+  BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
+    const auto d = in.half(0);
+    Ints scales = in.dword(106), high = in.dword(66);
     for (int c = 0; c < 4; ++c) {
       Ints low[4];  // of two groups
-      V::template columns<16>(p + 2 + 16 * c, stride, low);
+      in.template columns<16>(2 + 16 * c, low);
       for (int h = 0; h < 2; ++h) {
         Ints index[8], w[8];
         long_indices<V, 8, 1>(low[2 * h], high, 0x100, index);
         long_indices<V, 4, 1>(low[2 * h + 1], high, 0x100, index + 4);
         quartets<V>(kGridIq3S, index, w);
-        apply_signs<V>(V::dword(p + 74 + 8 * c + 4 * h, stride), 15, w);
+        apply_signs<V>(in.dword(74 + 8 * c + 4 * h), 15, w);
         sink(2 * c + h, w, Scales{d, odd_scale<V, 0>(scales)});
         high = V::template srl<8>(high);
         scales = V::template srl<4>(scales);
       }
-      if (c == 1) high = V::dword(p + 70, stride);
+      if (c == 1) high = in.dword(70);
     }
   }
 };
@@ -354,14 +354,14 @@ struct FormatIQ1_S : ScaledGroup<V, 31, 9> {
   using Scales = typename ScaledGroup<V, 31, 9>::Scales;
   static constexpr int kGroups = 8, kBytes = sizeof(BlockIQ1_S);
 
-  template <class Sink>
-  BANTAM_QUANT_INLINE void unpack(const uint8_t* p, int64_t stride, Sink&& sink) {
-    const auto d = V::mul(V::half_low(V::dword(p, stride)), V::set1(0.125f));
+  template <class Rows, class Sink>
+  BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
+    const auto d = V::mul(in.half(0), V::set1(0.125f));
     Ints high[4];  // of two groups each
-    V::template columns<16>(p + 34, stride, high);
+    in.template columns<16>(34, high);
     for (int c = 0; c < 2; ++c) {
       Ints low[4];
-      V::template columns<16>(p + 2 + 16 * c, stride, low);
+      in.template columns<16>(2 + 16 * c, low);
       for (int t = 0; t < 4; ++t) {
         const Ints two = high[2 * c + t / 2];
         const Ints word = t % 2 ? V::template srl<16>(two) : two;
@@ -392,15 +392,15 @@ struct FormatIQ1_M : HalvedGroup<V, 31, 9> {
     return V::half_low(V::either(low, top));
   }
 
-  template <class Sink>
-  BANTAM_QUANT_INLINE void unpack(const uint8_t* p, int64_t stride, Sink&& sink) {
-    const Ints packed[2] = {V::dword(p + 48, stride), V::dword(p + 52, stride)};
+  template <class Rows, class Sink>
+  BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
+    const Ints packed[2] = {in.dword(48), in.dword(52)};
     const Floats d = V::mul(scattered_half(packed[0], packed[1]), V::set1(0.125f));
     Ints high[4];  // of two groups each
-    V::template columns<16>(p + 32, stride, high);
+    in.template columns<16>(32, high);
     for (int c = 0; c < 2; ++c) {
       Ints low[4];
-      V::template columns<16>(p + 16 * c, stride, low);
+      in.template columns<16>(16 * c, low);
       for (int t = 0; t < 4; ++t) {
         const Ints two = high[2 * c + t / 2];
         const Ints nibbles = t % 2 ? V::template srl<16>(two) : two;

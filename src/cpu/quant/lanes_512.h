@@ -51,6 +51,11 @@ struct Lanes512 {
     }
   }
 
+  BANTAM_QUANT_INLINE Ints load(const uint8_t* p) { return _mm512_loadu_si512(p); }
+  BANTAM_QUANT_INLINE Floats load_halves(const uint8_t* p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)(const void*)p));
+  }
+
   BANTAM_QUANT_INLINE __m512i four(const int8_t* x) {
     int32_t bytes;
     __builtin_memcpy(&bytes, x, 4);

@@ -40,6 +40,10 @@ struct LanesNeon {
     }
   }
 
+  BANTAM_QUANT_INLINE Ints load(const uint8_t* p) { return vreinterpretq_s32_u8(vld1q_u8(p)); }
+  BANTAM_QUANT_INLINE Floats load_halves(const uint8_t* p) {
+    return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(p)));
+  }
   template <class F>
   BANTAM_QUANT_INLINE Floats floats(F&& f) {
     const float rows[4] = {f(0), f(1), f(2), f(3)};

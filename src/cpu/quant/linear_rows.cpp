@@ -15,22 +15,28 @@ int format_of(DType type) {
 
 }  // namespace
 
-bool has_linear_rows(DType weights) {
-  return format_of(weights) >= 0;
+bool has_linear_rows(const TensorView& weights) {
+  const int format = format_of(weights.dtype);
+  if (format < 0) return false;
+  return weights.layout == Layout::rows ||
+         interleaved_kernel(static_cast<WeightFormat>(format)) != nullptr;
 }
 
 // Rows that do not fill the widest vectors go to kernels that take any number; the same bits.
-void linear_rows(DType weights, const uint8_t* w, int64_t rows, int64_t k, const BlockQ8A* x,
-                 int64_t m, float* y, int64_t y_stride) {
-  const auto format = static_cast<WeightFormat>(format_of(weights));
-  const int64_t full = rows / kRowMultiple * kRowMultiple;
-  const auto call = [&](const QuantKernels& kernels, int64_t from, int64_t to) {
+void linear_rows(const TensorView& w, int64_t begin, int64_t end, const BlockQ8A* x, int64_t m,
+                 float* y, int64_t y_stride) {
+  const auto format = static_cast<WeightFormat>(format_of(w.dtype));
+  const int64_t k = w.shape[-1], bytes = row_bytes(w.dtype, k);
+  const int64_t full = begin + (end - begin) / kRowMultiple * kRowMultiple;
+  const auto call = [&](QuantLinear kernel, int64_t from, int64_t to) {
     if (from == to) return;
-    kernels.linear[format](x, w + from * row_bytes(weights, k), y + from,
-                           {m, to - from, k, y_stride});
+    kernel(x, w.as<const uint8_t>() + from * bytes, y + (from - begin),
+           {m, to - from, k, y_stride});
   };
-  call(quant_kernels(format, kRowMultiple), 0, full);
-  call(quant_kernels(format, 1), full, rows);
+  call(w.layout == Layout::interleaved ? interleaved_kernel(format)
+                                       : quant_kernels(format, kRowMultiple).linear[format],
+       begin, full);
+  call(quant_kernels(format, 1).linear[format], full, end);
 }
 
 }  // namespace bantam::cpu

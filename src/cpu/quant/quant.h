@@ -22,7 +22,8 @@
 //         acc = fma(scale0 isum0 + scale1 isum1, d d_x, acc)
 //         acc = fma(minimum0 sum_x0 + minimum1 sum_x1, m d_x, acc)
 //
-// Weights are read as they lie in the mapped file: there is no second, repacked copy.
+// Weights are read as they lie in the file, or, by the kernels `interleaved`, in groups of 16 rows
+// as tensor/layout.h says: the same arithmetic, the same bits.
 
 #include <stdint.h>
 
@@ -61,14 +62,18 @@ struct QuantLinearShape {
   int64_t y_stride;  // elements from one row of y to the next
 };
 
+using QuantLinear = void (*)(const BlockQ8A* x, const uint8_t* w, float* y,
+                             const QuantLinearShape& shape);
+
 struct QuantKernels {
   int64_t row_multiple;
   // `blocks` groups of 32 elements. NaN, infinity and tiny blocks as tensor/blocks.h says.
   void (*quantize)(const float* x, BlockQ8A* q, int64_t blocks);
   // w: the first byte of the first of n rows that follow each other. Null where an instruction set
   // has nothing better for a format than those below it.
-  void (*linear[kWeightFormats])(const BlockQ8A* x, const uint8_t* w, float* y,
-                                 const QuantLinearShape& shape);
+  QuantLinear linear[kWeightFormats];
+  // w: the first byte of n / 16 groups.
+  QuantLinear interleaved[kWeightFormats];
 };
 
 }  // namespace bantam::cpu

@@ -7,11 +7,11 @@
 #include "base/thread_pool.h"
 #include "cpu/bindings.h"
 #include "cpu/quant/table.h"
-#include "tensor/tensor.h"
+#include "tensor/layout.h"
 
 // decode: bytes of weights per second for one row of activations, from matrices too large for the
-// caches; compare with `read`, which sums as many bytes. prefill: operations (two per
-// multiply-add) per second for 512 rows. One thread; `pool` uses all cores through the op.
+// caches; compare with `read`, which sums as many bytes. interleaved: the same. prefill: operations
+// (two per multiply-add) per second for 512 rows. One thread; `pool` uses all cores through the op.
 
 namespace bantam::cpu {
 namespace {
@@ -48,6 +48,18 @@ void decode(benchmark::State& state, const QuantKernels& kernels, int format) {
   std::vector<float> y(static_cast<size_t>(rows));
   for (auto _ : state) {
     kernels.linear[format](x.as<BlockQ8A>(), w.as<uint8_t>(), y.data(), {1, rows, kInner, rows});
+    benchmark::ClobberMemory();
+  }
+  state.SetBytesProcessed(state.iterations() * w.bytes());
+}
+
+void decode_interleaved(benchmark::State& state, QuantLinear kernel, int format) {
+  const int64_t rows = 64 * 1024 * 1024 / row_bytes(kFormatTypes[format], kInner) / 16 * 16;
+  ThreadPool pool(1);
+  const Tensor w = interleave(weights(kFormatTypes[format], rows), pool), x = activations(1);
+  std::vector<float> y(static_cast<size_t>(rows));
+  for (auto _ : state) {
+    kernel(x.as<BlockQ8A>(), w.as<uint8_t>(), y.data(), {1, rows, kInner, rows});
     benchmark::ClobberMemory();
   }
   state.SetBytesProcessed(state.iterations() * w.bytes());
@@ -103,6 +115,10 @@ void decode_with_pool(benchmark::State& state, int format) {
       if (kernels->linear[f] == nullptr) continue;
       const std::string name = fmt::format("{}/{}", dtype_info(kFormatTypes[f]).name, end);
       benchmark::RegisterBenchmark(("quant/decode/" + name).c_str(), decode, *kernels, f);
+      if (kernels->interleaved[f] != nullptr) {
+        benchmark::RegisterBenchmark(("quant/interleaved/" + name).c_str(), decode_interleaved,
+                                     kernels->interleaved[f], f);
+      }
       benchmark::RegisterBenchmark(("quant/prefill/" + name).c_str(), prefill, *kernels, f);
     }
   }

@@ -11,6 +11,7 @@
 #include "base/thread_pool.h"
 #include "cpu/bindings.h"
 #include "cpu/quant/table.h"
+#include "tensor/layout.h"
 #include "tensor/random_blocks.h"
 
 namespace bantam::cpu {
@@ -98,6 +99,30 @@ TEST(Quant, EveryInstructionSetMultipliesToTheSameBits) {
         for (const auto& [name, kernels] : runnable(type)) {
           EXPECT_TRUE(same_bits(product(*kernels, x, w), expected))
               << name << " " << dtype_info(type).name << " k=" << k << " m=" << m;
+        }
+      }
+    }
+  }
+}
+
+TEST(Quant, InterleavedRowsGiveTheSameBits) {
+  ThreadPool pool(1);
+  for (const DType type : kFormatTypes) {
+    if (!can_interleave(type)) continue;
+    for (const int64_t k : {dtype_info(type).block_length, int64_t{1280}}) {
+      const Tensor w = random_matrix(type, 48, k, 7);
+      const Tensor interleaved = interleave(w, pool);
+      for (const int64_t m : {1, 2, 15, 16, 33, 70}) {
+        const Tensor x = random_tensor({m, k}, 5).to(DType::q8a);
+        const std::vector<float> expected = product(scalar_kernels(), x, w);
+        for (const auto& [isa, kernels] : quant_table()) {
+          const auto need = static_cast<uint32_t>(isa);
+          const QuantLinear kernel = kernels->interleaved[format_of(type)];
+          if ((need & allowed_isas()) != need || kernel == nullptr) continue;
+          std::vector<float> y(expected.size(), -1.0f);
+          kernel(x.as<BlockQ8A>(), interleaved.as<uint8_t>(), y.data(), {m, 48, k, 48});
+          EXPECT_TRUE(same_bits(y, expected))
+              << isa_name(isa) << " " << dtype_info(type).name << " k=" << k << " m=" << m;
         }
       }
     }
@@ -201,10 +226,16 @@ TEST(Quant, OpsGiveTheSameBitsForAnyThreadCountOddRowsAndMixedTypes) {
     run_op("quantize", {x}, {q}, pool);
     EXPECT_EQ(std::memcmp(q.data(), inputs[0].data(), static_cast<size_t>(q.bytes())), 0);
     std::vector<Tensor> outputs;
+    for (size_t i = 0; i < rows.size(); ++i) {
+      if (threads == 2 && can_interleave(types[i], {rows[i], k})) {
+        inputs[i + 1] = interleave(inputs[i + 1], pool);
+      }
+    }
     for (const int64_t n : rows) outputs.push_back(Tensor::zeros(DType::f32, {m, n}));
     run_op("linear_group", inputs, outputs, pool);
     for (size_t i = 0; i < rows.size(); ++i) {
-      const std::vector<float> expected = product(scalar_kernels(), inputs[0], inputs[i + 1]);
+      const std::vector<float> expected =
+          product(scalar_kernels(), inputs[0], deinterleave(inputs[i + 1]));
       const Tensor alone = Tensor::zeros(DType::f32, {m, rows[i]});
       run_op("linear", {inputs[0], inputs[i + 1]}, {alone}, pool);
       for (const Tensor& y : {outputs[i], alone}) {

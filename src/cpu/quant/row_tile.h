@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 
+#include "cpu/quant/block_rows.h"
 #include "cpu/quant/formats.h"
 #include "cpu/quant/formats_low.h"
 #include "cpu/quant/formats_table.h"
@@ -9,8 +10,28 @@
 
 namespace bantam::cpu::quant {
 
-// `rows` weight rows, at most V::kRows, against `count` rows of activations. Each block of weights
-// is unpacked once; where rows are missing, from a copy in which they are zero.
+// Activations of a tile stay in the second-level cache.
+inline constexpr int kMostActivations = 64;
+
+// Adds one block of V::kRows rows to their products with `count` rows of activations; each block of
+// weights is unpacked once.
+template <class V, class F, class Rows>
+BANTAM_QUANT_INLINE void add_block(const Rows& in, const BlockQ8A* x, int64_t groups, int count,
+                                   typename V::Floats* acc) {
+  F::unpack(
+      in, [&](int s, const typename V::Ints* weights, const typename F::Scales& scales)
+              __attribute__((always_inline)) {
+                const BlockQ8A* xb = x + s;
+                for (int m = 0; m < count; ++m, xb += groups) {
+                  typename V::Ints isum[F::kSums];
+                  F::dot(weights, xb->q, isum);
+                  acc[m] = F::finish(isum, scales, *xb, acc[m]);
+                }
+              });
+}
+
+// `rows` weight rows, at most V::kRows, against `count` rows of activations; where rows are
+// missing, from a copy in which they are zero.
 template <class V, class F, int kMost>
 BANTAM_QUANT_INLINE void row_tile(const BlockQ8A* x, const uint8_t* w, float* y, int rows,
                                   int count, const QuantLinearShape& shape) {
@@ -25,17 +46,7 @@ BANTAM_QUANT_INLINE void row_tile(const BlockQ8A* x, const uint8_t* w, float* y,
     for (int r = 0; !whole && r < rows; ++r) {
       __builtin_memcpy(copy + r * F::kBytes, w + r * stride, F::kBytes);
     }
-    F::unpack(
-        whole ? w : copy, step,
-        [&](int s, const typename V::Ints* weights, const typename F::Scales& scales)
-            __attribute__((always_inline)) {
-              const BlockQ8A* xb = x + g + s;
-              for (int m = 0; m < count; ++m, xb += groups) {
-                typename V::Ints isum[F::kSums];
-                F::dot(weights, xb->q, isum);
-                acc[m] = F::finish(isum, scales, *xb, acc[m]);
-              }
-            });
+    add_block<V, F>(PlainRows<V>{whole ? w : copy, step}, x + g, groups, count, acc);
   }
   for (int m = 0; m < count; ++m) {
     float results[V::kRows];
@@ -47,10 +58,9 @@ BANTAM_QUANT_INLINE void row_tile(const BlockQ8A* x, const uint8_t* w, float* y,
 
 template <class V, class F>
 void linear(const BlockQ8A* x, const uint8_t* w, float* y, const QuantLinearShape& shape) {
-  constexpr int kMost = 64;  // activations of a tile stay in the second-level cache
   const int64_t groups = shape.k / 32, stride = groups / F::kGroups * F::kBytes;
-  for (int64_t m = 0; m < shape.m; m += kMost) {
-    const int count = (int)(shape.m - m < kMost ? shape.m - m : kMost);
+  for (int64_t m = 0; m < shape.m; m += kMostActivations) {
+    const int count = (int)(shape.m - m < kMostActivations ? shape.m - m : kMostActivations);
     for (int64_t n = 0; n < shape.n; n += V::kRows) {
       const BlockQ8A* xm = x + m * groups;
       float* ym = y + m * shape.y_stride + n;
@@ -58,7 +68,47 @@ void linear(const BlockQ8A* x, const uint8_t* w, float* y, const QuantLinearShap
       if (count == 1) {
         row_tile<V, F, 1>(xm, w + n * stride, ym, rows, 1, shape);
       } else {
-        row_tile<V, F, kMost>(xm, w + n * stride, ym, rows, count, shape);
+        row_tile<V, F, kMostActivations>(xm, w + n * stride, ym, rows, count, shape);
+      }
+    }
+  }
+}
+
+// A group of 16 interleaved rows against `count` rows of activations.
+template <class V, class F, int kMost>
+BANTAM_QUANT_INLINE void group_tile(const BlockQ8A* x, const uint8_t* w, float* y, int count,
+                                    const QuantLinearShape& shape) {
+  constexpr int kParts = kRowGroup / V::kRows;
+  const int64_t groups = shape.k / 32;
+  typename V::Floats acc[kParts][kMost];
+  for (int part = 0; part < kParts; ++part) {
+    for (int m = 0; m < count; ++m) acc[part][m] = V::set1(0.0f);
+  }
+  for (int64_t g = 0; g < groups; g += F::kGroups, w += kRowGroup * F::kBytes) {
+    for (int part = 0; part < kParts; ++part) {
+      add_block<V, F>(InterleavedRows<V>{w, part * V::kRows}, x + g, groups, count, acc[part]);
+    }
+  }
+  for (int m = 0; m < count; ++m) {
+    for (int part = 0; part < kParts; ++part) {
+      V::store(y + m * shape.y_stride + part * V::kRows, acc[part][m]);
+    }
+  }
+}
+
+template <class V, class F>
+void linear_interleaved(const BlockQ8A* x, const uint8_t* w, float* y,
+                        const QuantLinearShape& shape) {
+  const int64_t groups = shape.k / 32, stride = groups / F::kGroups * F::kBytes;
+  for (int64_t m = 0; m < shape.m; m += kMostActivations) {
+    const int count = (int)(shape.m - m < kMostActivations ? shape.m - m : kMostActivations);
+    for (int64_t n = 0; n < shape.n; n += kRowGroup) {
+      const BlockQ8A* xm = x + m * groups;
+      float* ym = y + m * shape.y_stride + n;
+      if (count == 1) {
+        group_tile<V, F, 1>(xm, w + n * stride, ym, 1, shape);
+      } else {
+        group_tile<V, F, kMostActivations>(xm, w + n * stride, ym, count, shape);
       }
     }
   }
@@ -76,7 +126,15 @@ constexpr QuantKernels every_format(void (*quantize)(const float*, BlockQ8A*, in
            linear<V, FormatIQ4_NL<V>>,  linear<V, FormatIQ4_XS<V>>, linear<V, FormatMXFP4<V>>,
            linear<V, FormatIQ2_XXS<V>>, linear<V, FormatIQ2_XS<V>>, linear<V, FormatIQ2_S<V>>,
            linear<V, FormatIQ3_XXS<V>>, linear<V, FormatIQ3_S<V>>,  linear<V, FormatIQ1_S<V>>,
-           linear<V, FormatIQ1_M<V>>}};
+           linear<V, FormatIQ1_M<V>>},
+          {linear_interleaved<V, FormatQ8_0<V>>, linear_interleaved<V, FormatQ4_0<V>>,
+           linear_interleaved<V, FormatQ4_1<V>>, linear_interleaved<V, FormatQ4_K<V>>,
+           linear_interleaved<V, FormatQ5_K<V>>, linear_interleaved<V, FormatQ6_K<V>>,
+           linear_interleaved<V, FormatQ5_0<V>>, linear_interleaved<V, FormatQ5_1<V>>,
+           linear_interleaved<V, FormatQ2_K<V>>, linear_interleaved<V, FormatQ3_K<V>>,
+           linear_interleaved<V, FormatTQ1_0<V>>, linear_interleaved<V, FormatTQ2_0<V>>,
+           linear_interleaved<V, FormatIQ4_NL<V>>, linear_interleaved<V, FormatIQ4_XS<V>>,
+           linear_interleaved<V, FormatMXFP4<V>>}};
 }
 
 }  // namespace bantam::cpu::quant

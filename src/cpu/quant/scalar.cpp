@@ -2,6 +2,7 @@
 
 #include "base/half.h"
 #include "cpu/quant/quant.h"
+#include "tensor/interleave.h"
 #include "tensor/unpack.h"
 
 namespace bantam::cpu::scalar {
@@ -163,32 +164,65 @@ void linear(const BlockQ8A* x, const uint8_t* w, float* y, const QuantLinearShap
 template <class Block>
 constexpr auto linear_unpacked = linear<add_unpacked<Block>, kBlockLength<Block>, sizeof(Block)>;
 
+template <float (*add)(const uint8_t*, const BlockQ8A*, float), class Block,
+          int64_t length = kBlockLength<Block>>
+void linear_interleaved(const BlockQ8A* x, const uint8_t* w, float* y,
+                        const QuantLinearShape& shape) {
+  constexpr int64_t bytes = sizeof(Block);
+  const int64_t blocks = shape.k / length;
+  for (int64_t n = 0; n < shape.n; ++n) {
+    const uint8_t* group = w + n / kRowGroup * kRowGroup * blocks * bytes;
+    for (int64_t m = 0; m < shape.m; ++m) {
+      float acc = 0.0f;
+      for (int64_t b = 0; b < blocks; ++b) {
+        alignas(4) uint8_t block[bytes];
+        gather_block(group + b * kRowGroup * bytes, kSmallField<Block>, bytes,
+                     static_cast<int>(n % kRowGroup), block);
+        acc = add(block, x + m * (shape.k / 32) + b * (length / 32), acc);
+      }
+      y[m * shape.y_stride + n] = acc;
+    }
+  }
+}
+
+template <class Block>
+constexpr auto interleaved_unpacked = linear_interleaved<add_unpacked<Block>, Block>;
+
 }  // namespace
 
 extern const QuantKernels quant_kernels;
-const QuantKernels quant_kernels{1,
-                                 quantize,
-                                 {linear<add_q8_0, 32, sizeof(BlockQ8_0)>,
-                                  linear<add_q4_0, 32, sizeof(BlockQ4_0)>,
-                                  linear<add_q4_1, 32, sizeof(BlockQ4_1)>,
-                                  linear<add_q4_k, 256, sizeof(BlockQ4_K)>,
-                                  linear<add_q5_k, 256, sizeof(BlockQ5_K)>,
-                                  linear<add_q6_k, 256, sizeof(BlockQ6_K)>,
-                                  linear_unpacked<BlockQ5_0>,
-                                  linear_unpacked<BlockQ5_1>,
-                                  linear_unpacked<BlockQ2_K>,
-                                  linear_unpacked<BlockQ3_K>,
-                                  linear_unpacked<BlockTQ1_0>,
-                                  linear_unpacked<BlockTQ2_0>,
-                                  linear_unpacked<BlockIQ4_NL>,
-                                  linear_unpacked<BlockIQ4_XS>,
-                                  linear_unpacked<BlockMXFP4>,
-                                  linear_unpacked<BlockIQ2_XXS>,
-                                  linear_unpacked<BlockIQ2_XS>,
-                                  linear_unpacked<BlockIQ2_S>,
-                                  linear_unpacked<BlockIQ3_XXS>,
-                                  linear_unpacked<BlockIQ3_S>,
-                                  linear_unpacked<BlockIQ1_S>,
-                                  linear_unpacked<BlockIQ1_M>}};
+const QuantKernels quant_kernels{
+    1,
+    quantize,
+    {linear<add_q8_0, 32, sizeof(BlockQ8_0)>,
+     linear<add_q4_0, 32, sizeof(BlockQ4_0)>,
+     linear<add_q4_1, 32, sizeof(BlockQ4_1)>,
+     linear<add_q4_k, 256, sizeof(BlockQ4_K)>,
+     linear<add_q5_k, 256, sizeof(BlockQ5_K)>,
+     linear<add_q6_k, 256, sizeof(BlockQ6_K)>,
+     linear_unpacked<BlockQ5_0>,
+     linear_unpacked<BlockQ5_1>,
+     linear_unpacked<BlockQ2_K>,
+     linear_unpacked<BlockQ3_K>,
+     linear_unpacked<BlockTQ1_0>,
+     linear_unpacked<BlockTQ2_0>,
+     linear_unpacked<BlockIQ4_NL>,
+     linear_unpacked<BlockIQ4_XS>,
+     linear_unpacked<BlockMXFP4>,
+     linear_unpacked<BlockIQ2_XXS>,
+     linear_unpacked<BlockIQ2_XS>,
+     linear_unpacked<BlockIQ2_S>,
+     linear_unpacked<BlockIQ3_XXS>,
+     linear_unpacked<BlockIQ3_S>,
+     linear_unpacked<BlockIQ1_S>,
+     linear_unpacked<BlockIQ1_M>},
+    {linear_interleaved<add_q8_0, BlockQ8_0, 32>, linear_interleaved<add_q4_0, BlockQ4_0, 32>,
+     linear_interleaved<add_q4_1, BlockQ4_1, 32>, linear_interleaved<add_q4_k, BlockQ4_K>,
+     linear_interleaved<add_q5_k, BlockQ5_K>, linear_interleaved<add_q6_k, BlockQ6_K>,
+     interleaved_unpacked<BlockQ5_0>, interleaved_unpacked<BlockQ5_1>,
+     interleaved_unpacked<BlockQ2_K>, interleaved_unpacked<BlockQ3_K>,
+     interleaved_unpacked<BlockTQ1_0>, interleaved_unpacked<BlockTQ2_0>,
+     interleaved_unpacked<BlockIQ4_NL>, interleaved_unpacked<BlockIQ4_XS>,
+     interleaved_unpacked<BlockMXFP4>}};
 
 }  // namespace bantam::cpu::scalar

@@ -59,4 +59,14 @@ const QuantKernels& quant_kernels(WeightFormat format, int64_t rows) {
   return *best;
 }
 
+QuantLinear interleaved_kernel(WeightFormat format) {
+  QuantLinear best = nullptr;
+  for (const auto& [isa, kernels] : kTable) {
+    const auto need = static_cast<uint32_t>(isa);
+    const bool allowed = (need & allowed_isas()) == need;
+    if (allowed && kernels->interleaved[format] != nullptr) best = kernels->interleaved[format];
+  }
+  return best;
+}
+
 }  // namespace bantam::cpu

@@ -6,7 +6,6 @@ namespace bantam::cpu::x86_amx {
 namespace {
 
 using V = quant::Lanes512;
-using quant::row_tile;
 
 constexpr int kTileRows = 16;  // activations per tile
 constexpr int kMost = 64;      // activations per pass over the weights
@@ -45,39 +44,39 @@ template <int kSums>
   }
 }
 
-// As quant::row_tile, for a count that is a multiple of 16: the integer sums come from tiles, the
-// rest of the arithmetic is the same.
-template <class F>
-void tile(const BlockQ8A* x, const uint8_t* w, float* y, int count, const QuantLinearShape& shape) {
-  const int64_t groups = shape.k / 32, stride = groups / F::kGroups * F::kBytes;
+// As quant::row_tile, from `in` on and with `block_step` bytes to the next block, for a count that
+// is a multiple of 16: the integer sums come from tiles, the rest of the arithmetic is the same.
+template <class F, class Rows>
+void tile(const BlockQ8A* x, Rows in, int64_t block_step, float* y, int count,
+          const QuantLinearShape& shape) {
+  const int64_t groups = shape.k / 32;
   const auto x_stride = groups * (int64_t)sizeof(BlockQ8A);
   alignas(64) __m512 acc[kMost];
   alignas(64) int32_t sums[F::kSums * 256];
   for (int m = 0; m < count; ++m) acc[m] = _mm512_setzero_ps();
-  for (int64_t g = 0; g < groups; g += F::kGroups, w += F::kBytes) {
+  for (int64_t g = 0; g < groups; g += F::kGroups, in.p += block_step) {
     F::unpack(
-        w, stride,
-        [&](int s, const __m512i* unpacked, const typename F::Scales& scales)
-            __attribute__((always_inline)) {
-              alignas(64) __m512i weights[8];
-              for (int j = 0; j < 8; ++j) _mm512_store_si512(weights + j, unpacked[j]);
-              for (int m = 0; m < count; m += kTileRows) {
-                const BlockQ8A* xb = x + m * groups + g + s;
-                multiply<F::kSums>(xb->q, x_stride, weights, sums);
-                for (int r = 0; r < kTileRows; ++r, xb += groups) {
-                  __m512i isum[F::kSums];
-                  for (int h = 0; h < F::kSums; ++h) {
-                    isum[h] = _mm512_load_si512(sums + h * 256 + r * 16);
+        in, [&](int s, const __m512i* unpacked, const typename F::Scales& scales)
+                __attribute__((always_inline)) {
+                  alignas(64) __m512i weights[8];
+                  for (int j = 0; j < 8; ++j) _mm512_store_si512(weights + j, unpacked[j]);
+                  for (int m = 0; m < count; m += kTileRows) {
+                    const BlockQ8A* xb = x + m * groups + g + s;
+                    multiply<F::kSums>(xb->q, x_stride, weights, sums);
+                    for (int r = 0; r < kTileRows; ++r, xb += groups) {
+                      __m512i isum[F::kSums];
+                      for (int h = 0; h < F::kSums; ++h) {
+                        isum[h] = _mm512_load_si512(sums + h * 256 + r * 16);
+                      }
+                      acc[m + r] = F::finish(isum, scales, *xb, acc[m + r]);
+                    }
                   }
-                  acc[m + r] = F::finish(isum, scales, *xb, acc[m + r]);
-                }
-              }
-            });
+                });
   }
   for (int m = 0; m < count; ++m) V::store(y + m * shape.y_stride, acc[m]);
 }
 
-template <class F>
+template <class F, bool kInterleaved>
 void linear(const BlockQ8A* x, const uint8_t* w, float* y, const QuantLinearShape& shape) {
   const int64_t groups = shape.k / 32, stride = groups / F::kGroups * F::kBytes;
   const int64_t in_tiles = shape.m / kTileRows * kTileRows;
@@ -86,7 +85,14 @@ void linear(const BlockQ8A* x, const uint8_t* w, float* y, const QuantLinearShap
     for (int64_t m = 0; m < in_tiles; m += kMost) {
       const int count = (int)(in_tiles - m < kMost ? in_tiles - m : kMost);
       for (int64_t n = 0; n < shape.n; n += V::kRows) {
-        tile<F>(x + m * groups, w + n * stride, y + m * shape.y_stride + n, count, shape);
+        const BlockQ8A* xm = x + m * groups;
+        float* ym = y + m * shape.y_stride + n;
+        if constexpr (kInterleaved) {
+          const quant::InterleavedRows<V> in{w + n * stride, 0};
+          tile<F>(xm, in, V::kRows * F::kBytes, ym, count, shape);
+        } else {
+          tile<F>(xm, quant::PlainRows<V>{w + n * stride, stride}, F::kBytes, ym, count, shape);
+        }
       }
     }
     _tile_release();
@@ -94,8 +100,14 @@ void linear(const BlockQ8A* x, const uint8_t* w, float* y, const QuantLinearShap
   if (in_tiles == shape.m) return;
   QuantLinearShape rest = shape;
   rest.m -= in_tiles;
-  quant::linear<V, F>(x + in_tiles * groups, w, y + in_tiles * shape.y_stride, rest);
+  constexpr auto kRest = kInterleaved ? quant::linear_interleaved<V, F> : quant::linear<V, F>;
+  kRest(x + in_tiles * groups, w, y + in_tiles * shape.y_stride, rest);
 }
+
+template <template <class> class Format>
+constexpr auto plain = linear<Format<V>, false>;
+template <template <class> class Format>
+constexpr auto interleaved = linear<Format<V>, true>;
 
 }  // namespace
 
@@ -103,7 +115,10 @@ extern const QuantKernels quant_kernels;
 const QuantKernels quant_kernels{
     V::kRows,
     quant::quantize_512,
-    {linear<quant::FormatQ8_0<V>>, linear<quant::FormatQ4_0<V>>, linear<quant::FormatQ4_1<V>>,
-     linear<quant::FormatQ4_K<V>>, linear<quant::FormatQ5_K<V>>, linear<quant::FormatQ6_K<V>>}};
+    {plain<quant::FormatQ8_0>, plain<quant::FormatQ4_0>, plain<quant::FormatQ4_1>,
+     plain<quant::FormatQ4_K>, plain<quant::FormatQ5_K>, plain<quant::FormatQ6_K>},
+    {interleaved<quant::FormatQ8_0>, interleaved<quant::FormatQ4_0>, interleaved<quant::FormatQ4_1>,
+     interleaved<quant::FormatQ4_K>, interleaved<quant::FormatQ5_K>,
+     interleaved<quant::FormatQ6_K>}};
 
 }  // namespace bantam::cpu::x86_amx

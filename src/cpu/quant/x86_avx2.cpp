@@ -46,6 +46,12 @@ struct Lanes {
                 two_rows(p + 3 * stride, stride), out + 4 * half);
     }
   }
+  BANTAM_QUANT_INLINE Ints load(const uint8_t* p) {
+    return _mm256_loadu_si256((const __m256i*)(const void*)p);
+  }
+  BANTAM_QUANT_INLINE Floats load_halves(const uint8_t* p) {
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)(const void*)p));
+  }
   template <class F>
   BANTAM_QUANT_INLINE Floats floats(F&& f) {
     return _mm256_setr_ps(f(0), f(1), f(2), f(3), f(4), f(5), f(6), f(7));

@@ -1,13 +1,15 @@
 #include "graph/op.h"
 #include "graph/ops.h"
+#include "tensor/layout.h"
 
 // Scaled dot-product attention with grouped key/value heads (Ainslie et al. 2023), computed in
 // blocks with online softmax (Dao et al. 2022). Row n looks at sequence s = sequences[n] of the
 // keys and values and, if causal, at its cells 0..positions[n] only (the last `window` of them):
 //   scores = cap(scale q k^T) + bias,  out = softmax(scores) v,  lse = log sum exp(scores),
 // where cap(x) = softcap tanh(x / softcap), and sinks[h] counts like one more score in both sums.
-// The same op serves a cache [S, C, K, D] and, in training, S sequences of C fresh keys.
-// Inputs: q, k, v, sequences, positions, then sinks and bias if the attributes say so.
+// The same op serves a cache [S, C, K, D] and, in training, S sequences of C fresh keys. The keys
+// of a cache may be interleaved: 16 cells [K, D] together, as [K, D, 16]; such a step has no
+// fallback. Inputs: q, k, v, sequences, positions, then sinks and bias if the attributes say so.
 
 namespace bantam {
 
@@ -17,6 +19,10 @@ namespace {
 
 bool is_plain(DType t) {
   return t == DType::f32 || t == DType::f16 || t == DType::bf16;
+}
+
+bool whole_groups(const Type& cells) {
+  return cells.layout == Layout::rows || cells.shape[1].factor % kInterleavedRows == 0;
 }
 
 void check_rows(const InferContext& c, size_t first) {
@@ -57,6 +63,8 @@ std::vector<Type> infer(const InferContext& c) {
   c.check(is_plain(c.type(1).dtype), "plain keys and values");
   c.check(q[2] == k[3] && k[2].symbol < 0 && k[2].factor > 0 && q[1].factor % k[2].factor == 0,
           "one head size, and a multiple of the key/value heads");
+  c.check(whole_groups(c.type(1)) && c.type(2).layout == Layout::rows,
+          "interleaved keys in whole groups, values in rows");
   const int64_t window = c.attributes.integer("window", 0);
   c.check(window == 0 || (window > 0 && c.attributes.integer("causal") != 0),
           "a window over earlier cells only");
@@ -151,6 +159,7 @@ std::vector<Type> infer_cache_write(const InferContext& c) {
   c.check(cache.rank() == 4 && x.rank() == 3 && cache[2] == x[1] && cache[3] == x[2],
           "a cache [S, C, K, D] and rows [N, K, D]");
   c.check(is_plain(c.type(0).dtype), "a plain cache");
+  c.check(whole_groups(c.type(0)), "an interleaved cache of whole groups");
   const Type index{DType::i32, {x[0]}};
   c.check(c.type(2) == index && c.type(3) == index, "an i32 sequence and position for each row");
   return {c.type(0)};
@@ -158,12 +167,18 @@ std::vector<Type> infer_cache_write(const InferContext& c) {
 
 }  // namespace
 
-const Op op_attention{
-    .name = "attention", .infer = infer, .gradient = gradient, .fallback = fallback};
+const Op op_attention{.name = "attention",
+                      .infer = infer,
+                      .gradient = gradient,
+                      .fallback = fallback,
+                      .reads_interleaved = true};
 const Op op_attention_grad{.name = "attention_grad", .infer = infer_grad};
 const Op op_attention_mask{.name = "attention_mask", .infer = infer_mask, .gradient = no_gradient};
-const Op op_cache_write{
-    .name = "cache_write", .infer = infer_cache_write, .alias = 0, .effect = true};
+const Op op_cache_write{.name = "cache_write",
+                        .infer = infer_cache_write,
+                        .alias = 0,
+                        .effect = true,
+                        .reads_interleaved = true};
 
 Value ops::attention(Graph& g, Value q, Value k, Value v, Value sequences, Value positions,
                      const AttentionOptions& o) {

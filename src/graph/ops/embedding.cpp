@@ -33,7 +33,11 @@ std::vector<Type> infer_grad(const InferContext& c) {
 
 }  // namespace
 
-const Op op_embedding{.name = "embedding", .infer = infer, .gradient = gradient, .onnx = "Gather"};
+const Op op_embedding{.name = "embedding",
+                      .infer = infer,
+                      .gradient = gradient,
+                      .reads_interleaved = true,
+                      .onnx = "Gather"};
 const Op op_embedding_grad{.name = "embedding_grad", .infer = infer_grad};
 
 Value ops::embedding(Graph& g, Value table, Value ids, DType out) {

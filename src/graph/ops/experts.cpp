@@ -106,7 +106,8 @@ std::vector<Value> fallback_combine(Graph& g, const Node& n) {
 
 }  // namespace
 
-const Op op_expert_linear{.name = "expert_linear", .infer = infer, .gradient = gradient};
+const Op op_expert_linear{
+    .name = "expert_linear", .infer = infer, .gradient = gradient, .reads_interleaved = true};
 const Op op_expert_linear_dx{.name = "expert_linear_dx", .infer = infer_dx};
 const Op op_expert_linear_dw{.name = "expert_linear_dw", .infer = infer_dw};
 const Op op_combine_experts{

@@ -74,10 +74,15 @@ std::vector<Type> infer_quantize(const InferContext& c) {
 }  // namespace
 
 extern const Op op_linear, op_linear_group, op_quantize;
-const Op op_linear{
-    .name = "linear", .infer = infer_linear, .gradient = gradient_linear, .onnx = "MatMul"};
-const Op op_linear_group{
-    .name = "linear_group", .infer = infer_linear_group, .fallback = fallback_linear_group};
+const Op op_linear{.name = "linear",
+                   .infer = infer_linear,
+                   .gradient = gradient_linear,
+                   .reads_interleaved = true,
+                   .onnx = "MatMul"};
+const Op op_linear_group{.name = "linear_group",
+                         .infer = infer_linear_group,
+                         .fallback = fallback_linear_group,
+                         .reads_interleaved = true};
 const Op op_quantize{.name = "quantize", .infer = infer_quantize};
 
 Value ops::linear(Graph& g, Value x, Value w, DType out) {

@@ -14,6 +14,7 @@ void add_inspect(CLI::App& app);
 void add_isa(CLI::App& app);
 void add_logits(CLI::App& app);
 void add_make_random(CLI::App& app);
+void add_pack(CLI::App& app);
 void add_perplexity(CLI::App& app);
 void add_profile(CLI::App& app);
 void add_quantize(CLI::App& app);
@@ -37,6 +38,7 @@ inline constexpr Command kCommands[] = {
     {"Make a model", add_distill},
     {"Make a model", add_import},
     {"Make a model", add_quantize},
+    {"Make a model", add_pack},
     {"Measure and look inside", add_inspect},
     {"Measure and look inside", add_perplexity},
     {"Measure and look inside", add_bench},

@@ -9,7 +9,7 @@
 #include "cpu/backend.h"
 #include "graph/op.h"
 #include "graph/passes.h"
-#include "models/architectures.h"
+#include "runtime/inference_graph.h"
 #include "tensor/layout.h"
 
 namespace bantam {
@@ -32,23 +32,9 @@ int64_t most_logits(const EngineOptions& o) {
 }
 
 std::shared_ptr<const Plan> make_plan(const Model& model, const EngineOptions& o, int threads) {
-  Graph g;
-  BuildOptions b;
-  b.weight_type = [&](std::string_view name) {
-    const auto found = model.weights.find(name);
-    using Storage = BuildOptions::Storage;
-    return found == model.weights.end() ? Storage{}
-                                        : Storage{found->second.dtype(), found->second.layout()};
-  };
-  b.has_weight = [&](std::string_view name) { return model.weights.contains(name); };
-  b.cache = {o.sequences, o.context, o.cache_type};
-  b.rows = Extent(1, g.symbol("tokens"));
-  b.logit_rows = Extent(1, g.symbol("logits"));
-  Builder builder(g, b);
-  g.output("logits", build_model(builder, model.config));
-  if (o.interleave) g = interleave_weights(std::move(g));
   std::vector<int64_t> limits{o.batch, most_logits(o)};
-  return std::make_shared<Plan>(optimize(g, false), cpu_backend(), std::move(limits), threads);
+  return std::make_shared<Plan>(optimize(inference_graph(model, o), false), cpu_backend(),
+                                std::move(limits), threads);
 }
 
 MemoryPlan memory_of(const Plan& plan) {

@@ -150,6 +150,19 @@ TEST_F(Training, ARecipeWithAMisspeltKeyNamesFileAndKey) {
   }
 }
 
+TEST_F(Training, ARecipeWithoutAContextNamesTheKeyOfTheRecipe) {
+  std::string text = recipe("x");
+  text.erase(text.find("context = 32"), std::string_view("context = 32").size());
+  try {
+    parse_recipe(text, "recipe.toml");
+    FAIL() << "expected an error";
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("[recipe.toml] model.context: expected a positive number"),
+              std::string::npos)
+        << e.what();
+  }
+}
+
 #ifdef BANTAM_PROGRAM
 pid_t start(const std::string& recipe) {
   const pid_t child = fork();

@@ -148,6 +148,7 @@ std::string human_count(int64_t count) {
 }
 
 std::string human_seconds(double seconds) {
+  if (seconds == 0) return "0 s";
   if (seconds < 1e-3) return fmt::format("{:.0f} us", seconds * 1e6);
   if (seconds < 1) return fmt::format("{:.1f} ms", seconds * 1e3);
   if (seconds < 100) return fmt::format("{:.2f} s", seconds);

@@ -14,7 +14,8 @@ constexpr int64_t kMost = int64_t{1} << 31;
 
 void ConfigKeys::expect(bool condition, std::string_view key, std::string_view expected,
                         int64_t got) const {
-  if (!condition) fail(ErrorKind::model, where_, "{}: expected {}, got {}", key, expected, got);
+  if (condition) return;
+  fail(ErrorKind::model, where_, "{}: expected {}, got {}", label(key), expected, got);
 }
 
 void ConfigKeys::count(std::string_view key, int64_t& value, std::optional<int64_t> otherwise) {
@@ -30,13 +31,13 @@ void ConfigKeys::size(std::string_view key, int64_t& value, int64_t otherwise) {
 void ConfigKeys::positive(std::string_view key, double& value, std::optional<double> otherwise) {
   real(key, value, otherwise, Write::always);
   if (value > 0 && std::isfinite(value)) return;
-  fail(ErrorKind::model, where_, "{}: expected a positive number, got {}", key, value);
+  fail(ErrorKind::model, where_, "{}: expected a positive number, got {}", label(key), value);
 }
 
 void ConfigKeys::number(std::string_view key, double& value, double otherwise) {
   real(key, value, otherwise, Write::unless_default);
   if (std::isfinite(value)) return;
-  fail(ErrorKind::model, where_, "{}: expected a finite number, got {}", key, value);
+  fail(ErrorKind::model, where_, "{}: expected a finite number, got {}", label(key), value);
 }
 
 void ConfigKeys::flag(std::string_view key, bool& value, bool otherwise) {
@@ -52,7 +53,7 @@ void ConfigKeys::choice(std::string_view key, int& index,
     std::string known;
     for (const std::string_view n : names)
       known += fmt::format("{}{}", known.empty() ? "" : ", ", n);
-    fail(ErrorKind::model, where_, "{}: expected one of {}, got \"{}\"", key, known, name);
+    fail(ErrorKind::model, where_, "{}: expected one of {}, got \"{}\"", label(key), known, name);
   }
   index = static_cast<int>(found - names.begin());
 }

@@ -58,6 +58,8 @@ class ConfigKeys {
                         std::optional<int64_t> otherwise) = 0;
 
   [[nodiscard]] const std::string& where() const { return where_; }
+  // What errors call a key.
+  [[nodiscard]] virtual std::string label(std::string_view key) const { return std::string(key); }
 
  private:
   std::string where_;

@@ -81,6 +81,22 @@ class RecipeKeys : public ConfigKeys {
     if (table_.has(key)) values = table_.integers(key);
   }
 
+  [[nodiscard]] std::string label(std::string_view key) const override {
+    static constexpr std::pair<std::string_view, std::string_view> kOwn[] = {
+        {"context_length", "context"},
+        {"embedding_length", "width"},
+        {"block_count", "layers"},
+        {"feed_forward_length", "feed_forward"},
+        {"attention.head_count", "heads"},
+        {"attention.head_count_kv", "kv_heads"},
+        {"attention.key_length", "head_size"},
+        {"rope.dimension_count", "rope_dims"}};
+    for (const auto& [gguf, own] : kOwn) {
+      if (gguf == key) return fmt::format("model.{}", own);
+    }
+    return fmt::format("model.keys.\"{}\"", key);
+  }
+
   TomlReader& table_;
 };
 

@@ -143,6 +143,39 @@ TEST(Session, RewindingAndFeedingAgainGivesTheSameLogits) {
   expect_same_bits(expected, std::vector<float>(again.begin(), again.end()));
 }
 
+TEST(Engine, BlocksOfKeysAndValuesAreCloseToTheirFloats) {
+  const auto model = tiny_model(DType::q8_0);
+  const auto ids = text(40, 2, model->config.vocab_size);
+  const auto logits = [&](DType type, int64_t split) {
+    EngineOptions options;
+    options.cache_type = type;
+    Session session(std::make_shared<Engine>(model, options));
+    session.feed(std::span(ids).first(static_cast<size_t>(split)));
+    const auto last = session.feed(std::span(ids).subspan(static_cast<size_t>(split)));
+    return std::vector<float>(last.begin(), last.end());
+  };
+  const auto distance = [](const std::vector<float>& a, const std::vector<float>& b) {
+    double most = 0;
+    for (size_t i = 0; i < a.size(); ++i)
+      most = std::max(most, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
+    return most;
+  };
+  const std::vector<float> floats = logits(DType::f32, 17);
+  const auto [least, most] = std::minmax_element(floats.begin(), floats.end());
+  const double range = static_cast<double>(*most) - static_cast<double>(*least);
+  EXPECT_LT(distance(logits(DType::q8_0, 17), floats), 0.02 * range);
+  EXPECT_LT(distance(logits(DType::q4_0, 17), floats), 0.2 * range);
+  for (const DType type : {DType::q8_0, DType::q4_0}) {
+    expect_same_bits(logits(type, 17), logits(type, 39));
+  }
+  EngineOptions half, quarter;
+  half.cache_type = DType::q8_0;
+  quarter.cache_type = DType::q4_0;
+  const auto bytes = [&](const EngineOptions& o) { return plan_memory(*model, o).cache; };
+  EXPECT_EQ(bytes(half) * 32, bytes({}) / 2 * 34);
+  EXPECT_EQ(bytes(quarter) * 32, bytes({}) / 2 * 18);
+}
+
 TEST(Engine, PlannedMemoryIsWhatTheGraphNeedsAtItsLimits) {
   const auto model = tiny_model(DType::q4_0);
   Engine engine(model);

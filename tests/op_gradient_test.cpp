@@ -295,6 +295,7 @@ std::vector<Case> cases() {
        -2,
        2},
       {"softplus", {{7}}, [](Graph& g, P p) { return ops::softplus(g, p[0]); }, -3, 3},
+      {"hadamard", {{3, 8}}, [](Graph& g, P p) { return ops::hadamard(g, p[0], 4); }},
       {"clamp", {{6}}, [](Graph& g, P p) { return ops::clamp(g, p[0], -0.5, 0.4); }},
       {"slice_columns", {{3, 7}}, [](Graph& g, P p) { return ops::slice_columns(g, p[0], 2, 3); }},
       {"concat_columns",

@@ -182,7 +182,7 @@ void add_bench(CLI::App& app) {
   c->add_option("-r,--repetitions", o->speed.repetitions, "After one to warm up")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
-  c->add_option("--cache-type", o->cache_type, "Of keys and values: f32, f16 or bf16")
+  c->add_option("--cache-type", o->cache_type, "Of keys and values: f32, f16, bf16, q8_0 or q4_0")
       ->capture_default_str();
   c->add_flag("--json", o->json, "Print one JSON object, or an array of them for several settings");
   c->callback([c, o] {

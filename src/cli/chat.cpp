@@ -278,7 +278,7 @@ void add_chat(CLI::App& app) {
       ->allow_extra_args(false);
   c->add_option("--context", o->context, "Longest chat in tokens; 0: what the model was made for")
       ->check(CLI::NonNegativeNumber);
-  c->add_option("--cache-type", o->cache_type, "Of keys and values: f32, f16 or bf16")
+  c->add_option("--cache-type", o->cache_type, "Of keys and values: f32, f16, bf16, q8_0 or q4_0")
       ->capture_default_str();
   c->add_flag("--stats", o->stats, "Print speed and memory after each reply");
   add_sampling(*c, o->generate.sampler, o->greedy);

@@ -116,8 +116,10 @@ int64_t parse_bytes(const std::string& text, std::string_view option) {
 
 DType parse_cache_type(const std::string& name) {
   const std::optional<DType> dtype = dtype_from_name(name);
-  if (dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16) return *dtype;
-  fail(ErrorKind::usage, "--cache-type", "expected f32, f16 or bf16, got \"{}\"", name);
+  for (const DType known : {DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0}) {
+    if (dtype == known) return known;
+  }
+  fail(ErrorKind::usage, "--cache-type", "expected f32, f16, bf16, q8_0 or q4_0, got \"{}\"", name);
 }
 
 std::string read_stdin() {

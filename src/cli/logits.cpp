@@ -39,7 +39,7 @@ void add_logits(CLI::App& app) {
   c->add_option("model", o->model, "A .gguf file")->required();
   c->add_option("--tokens", o->tokens, "Token ids: 1,2,3")->required();
   c->add_option("--out", o->out, "Gets float32, little-endian, [tokens, vocabulary]")->required();
-  c->add_option("--cache-type", o->cache_type, "Of keys and values: f32, f16 or bf16")
+  c->add_option("--cache-type", o->cache_type, "Of keys and values: f32, f16, bf16, q8_0 or q4_0")
       ->capture_default_str();
   c->add_option("--split", o->split, "Feed at most so many tokens at once; 0: as many as fit")
       ->check(CLI::NonNegativeNumber);

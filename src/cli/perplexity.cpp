@@ -93,7 +93,7 @@ void add_perplexity(CLI::App& app) {
                 "New tokens in each window; less than the context repeats the text before them");
   c->add_option("--limit", o->evaluate.limit, "Score only so many tokens")
       ->check(CLI::NonNegativeNumber);
-  c->add_option("--cache-type", o->cache_type, "Of keys and values: f32, f16 or bf16")
+  c->add_option("--cache-type", o->cache_type, "Of keys and values: f32, f16, bf16, q8_0 or q4_0")
       ->capture_default_str();
   c->add_flag("--json", o->json, "Print a JSON object");
   c->callback([c, o] {

@@ -80,7 +80,7 @@ void add_profile(CLI::App& app) {
   c->add_option("-r,--repetitions", o->profile.repetitions, "Runs to add up")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
-  c->add_option("--cache-type", o->cache_type, "Of keys and values: f32, f16 or bf16")
+  c->add_option("--cache-type", o->cache_type, "Of keys and values: f32, f16, bf16, q8_0 or q4_0")
       ->capture_default_str();
   c->add_option("--html", o->html, "Write a page with bars");
   c->add_option("--trace", o->trace, "Write a trace for chrome://tracing or Perfetto");

@@ -164,7 +164,7 @@ void add_run(CLI::App& app) {
   c->add_option("--context", o->context, "Longest text in tokens; 0: what the model was made for")
       ->check(CLI::NonNegativeNumber);
   c->add_option("--memory", o->memory, "Most memory that the process may take: 900M, 1.5G");
-  c->add_option("--cache-type", o->cache_type, "Of keys and values: f32, f16 or bf16")
+  c->add_option("--cache-type", o->cache_type, "Of keys and values: f32, f16, bf16, q8_0 or q4_0")
       ->capture_default_str();
   c->add_flag("--stats", o->stats, "Print speed and memory afterwards");
   c->add_flag("--json", o->json, "Print one JSON object at the end");

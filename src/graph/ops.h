@@ -34,6 +34,8 @@ Value silu(Graph& g, Value x);
 Value sigmoid(Graph& g, Value x);
 Value softplus(Graph& g, Value x);                        // ln(1 + e^x)
 Value clamp(Graph& g, Value x, double low, double high);  // f32
+// Each block of so many columns (a power of two) rotated by a Hadamard matrix. f32.
+Value hadamard(Graph& g, Value x, int64_t block);
 Value tanh(Graph& g, Value x);
 Value erf(Graph& g, Value x);
 Value relu(Graph& g, Value x);

@@ -132,6 +132,12 @@ Value Builder::cells(Value x, std::string_view which) {
 }
 
 Value Builder::attention(Value q, Value k, Value v, const ops::AttentionOptions& options) {
+  if (options_.cache && options_.cache->type == DType::q4_0) {
+    // Outliers of keys would take most of the 16 levels; scores stay what they are.
+    const int64_t columns = g.shape(k)[-1].factor, block = columns & -columns;
+    q = ops::hadamard(g, q, block);
+    k = ops::hadamard(g, k, block);
+  }
   const Value keys = cells(k, "k"), values = cells(v, "v");
   ops::AttentionOptions o = options;
   Value last = positions_;

@@ -13,6 +13,17 @@
 #include "tensor/layout.h"
 
 namespace bantam {
+
+// Whether keys and values of this model are whole blocks of the type.
+bool can_cache(const ModelConfig& c, DType type) {
+  const int64_t block = dtype_info(type).block_length;
+  const LatentAttention& latent = c.latent;
+  for (const int64_t size : {c.head_size, c.value_size, latent.key_size, latent.value_size}) {
+    if (size % block != 0) return false;
+  }
+  return true;
+}
+
 namespace {
 
 EngineOptions complete(const Model& model, EngineOptions o) {
@@ -24,6 +35,11 @@ EngineOptions complete(const Model& model, EngineOptions o) {
   positive("sequences", o.sequences);
   positive("batch", o.batch);
   o.batch = std::min(o.batch, o.context * o.sequences);
+  if (!can_cache(model.config, o.cache_type)) {
+    fail(ErrorKind::usage, "engine",
+         "cache type {}: expected heads of a multiple of {}, which this model does not have",
+         dtype_info(o.cache_type).name, dtype_info(o.cache_type).block_length);
+  }
   return o;
 }
 

@@ -20,6 +20,7 @@ struct EngineOptions {
   int64_t sequences = 1;    // that one run may advance together
   int64_t batch = 256;      // most tokens in one run; longer prompts are split
   bool all_logits = false;  // logits for every token of a run (perplexity), not one per sequence
+  // f32, f16, bf16, q8_0, or q4_0 (with keys rotated, see ops/hadamard.cpp).
   DType cache_type = DType::f16;
   // Quantised weights are put into the layout that kernels read fastest (tensor/layout.h), in
   // memory of the engine; mapped ones then leave memory. Otherwise they are read as the file has
@@ -117,6 +118,9 @@ class Engine {
   std::unique_ptr<Executor> executor_;
   mutable std::mutex mutex_;
 };
+
+// Whether the model's keys and values fit the blocks of this type.
+bool can_cache(const ModelConfig& config, DType type);
 
 // What an engine with these options would need, without making it.
 MemoryPlan plan_memory(const Model& model, EngineOptions options);

@@ -55,7 +55,8 @@ std::string table(const Model& model, const std::vector<MemoryChoice>& choices,
 
 std::vector<MemoryChoice> memory_choices(const Model& model, EngineOptions o, int64_t limit) {
   std::vector<MemoryChoice> choices;
-  for (const DType type : {DType::f32, DType::f16}) {
+  for (const DType type : {DType::f32, DType::f16, DType::q8_0, DType::q4_0}) {
+    if (!can_cache(model.config, type)) continue;
     o.cache_type = type;
     for (const int64_t context : contexts(model.config.context_length)) {
       o.context = context;

@@ -21,6 +21,38 @@ struct Vector {
   static Reg load_bf16(const uint16_t* p) {
     return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16));
   }
+  static uint32x4_t dwords(const uint8_t* p) { return vreinterpretq_u32_u8(vld1q_u8(p)); }
+  // Four bytes, each in a lane.
+  static uint32x4_t widened(const uint8_t* p) {
+    uint32_t four;
+    memcpy(&four, p, sizeof four);
+    return vmovl_u16(vget_low_u16(vmovl_u8(vcreate_u8(four))));
+  }
+  template <int kShift>
+  static uint32x4_t shifted(uint32x4_t x) {
+    if constexpr (kShift > 0) x = vshrq_n_u32(x, kShift);
+    return x;
+  }
+  template <int kShift>
+  static Reg signed_byte(const uint8_t* p) {
+    const int32x4_t x = vreinterpretq_s32_u32(vshlq_n_u32(dwords(p), 24 - kShift));
+    return vcvtq_f32_s32(vshrq_n_s32(x, 24));
+  }
+  template <int kShift>
+  static Reg nibble(const uint8_t* p) {
+    return less_8(vandq_u32(shifted<kShift>(dwords(p)), vdupq_n_u32(15)));
+  }
+  static Reg bytes(const uint8_t* p) {
+    const int32x4_t x = vreinterpretq_s32_u32(vshlq_n_u32(widened(p), 24));
+    return vcvtq_f32_s32(vshrq_n_s32(x, 24));
+  }
+  template <int kShift>
+  static Reg nibbles(const uint8_t* p) {
+    return less_8(vandq_u32(shifted<kShift>(widened(p)), vdupq_n_u32(15)));
+  }
+  static Reg less_8(uint32x4_t x) {
+    return vcvtq_f32_s32(vsubq_s32(vreinterpretq_s32_u32(x), vdupq_n_s32(8)));
+  }
   static Reg keep(Reg x, int64_t n, Reg other) {
     if (n >= 4) return x;
     static const int32_t index[4] = {0, 1, 2, 3};

@@ -22,7 +22,16 @@ inline constexpr int kBlock = 64;   // keys per block
 inline constexpr int kSplit = 256;  // keys per restart of the online softmax
 inline constexpr int kLanes = 16;   // lanes of a row's running sum; widths are padded to this
 
-enum class Element : int { f32, f16, bf16 };
+// q8_0 and q4_0: only of caches, with keys in groups.
+enum class Element : int { f32, f16, bf16, q8_0, q4_0 };
+
+// Of n elements; whole blocks of the last two.
+constexpr int64_t element_bytes(Element e, int64_t n) {
+  return e == Element::f32    ? 4 * n
+         : e == Element::q8_0 ? n / 32 * 34
+         : e == Element::q4_0 ? n / 32 * 18
+                              : 2 * n;
+}
 
 inline int64_t round_up(int64_t n, int64_t to) {
   return (n + to - 1) / to * to;
@@ -81,21 +90,21 @@ struct BackwardBlock {
 struct FewBlock {
   ForwardBlock block;  // without kt and v; Q: exactly the size of values
   const void *keys, *values;
-  int64_t key_stride;    // elements from one group of cells to the next
-  int64_t value_stride;  // from one cell to the next
+  int64_t key_stride;    // bytes from one group of cells to the next
+  int64_t value_stride;  // elements from one cell to the next
 };
 
 struct FloatKernels {
   // `count` rows of D elements, `stride` elements apart, to float [kBlock, P] with zero padding ...
-  void (*pack[3])(const void* x, int64_t stride, int64_t count, int64_t D, int64_t P, float* to);
+  void (*pack[5])(const void* x, int64_t stride, int64_t count, int64_t D, int64_t P, float* to);
   // ... or transposed to [D, kBlock]; columns from `count` up to a multiple of kLanes repeat the
   // last row.
   void (*pack_transposed[3])(const void* x, int64_t stride, int64_t count, int64_t D, float* to);
-  // From groups of kLanes cells, `stride` elements apart, each [D, kLanes], to [D, kBlock].
-  void (*pack_groups[3])(const void* x, int64_t stride, int64_t count, int64_t D, float* to);
+  // From groups of kLanes cells, `stride` bytes apart, each [D, kLanes], to [D, kBlock].
+  void (*pack_groups[5])(const void* x, int64_t stride, int64_t count, int64_t D, float* to);
   void (*forward)(const ForwardBlock&);
   // The same bits as `forward` after packing.
-  void (*forward_few[3])(const FewBlock&);
+  void (*forward_few[5])(const FewBlock&);
   // Merges the softmax of a later split (m, l, o) of one row into `to_*`.
   void (*merge)(float m, const float* l, const float* o, int64_t Q, float* to_m, float* to_l,
                 float* to_o);

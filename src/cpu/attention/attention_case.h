@@ -12,6 +12,7 @@
 #include "base/thread_pool.h"
 #include "cpu/attention/attention.h"
 #include "cpu/bindings.h"
+#include "tensor/layout.h"
 
 namespace bantam::cpu::attention {
 
@@ -78,6 +79,13 @@ struct Case {
   // The same keys, interleaved; e.C: a multiple of kLanes.
   Case& with_key_groups() {
     const Tensor rows = k;
+    if (dtype_info(k.dtype()).quantized) {
+      ThreadPool pool(1);
+      const Tensor groups = interleave(rows.reshaped({e.S * e.C, e.K * e.D}), pool);
+      k = Tensor::zeros(rows.dtype(), rows.shape(), Layout::interleaved);
+      std::memcpy(k.data(), groups.data(), static_cast<size_t>(k.bytes()));
+      return *this;
+    }
     k = Tensor::zeros(rows.dtype(), rows.shape(), Layout::interleaved);
     const int64_t width = e.K * e.D, bytes = row_bytes(rows.dtype(), 1);
     for (int64_t cell = 0; cell < e.S * e.C; ++cell)

@@ -281,6 +281,28 @@ TEST(AttentionKeyGroups, GiveTheBitsOfKeysInRows) {
       }
 }
 
+// Caches of blocks give the bits of what they hold, written out in f32.
+TEST(AttentionKeyGroups, OfBlocksGiveTheBitsOfTheirValues) {
+  ThreadPool one(1), two(2);
+  const Extents shapes[] = {{6, 2, 64, 1, 320}, {3, 1, 32, 1, 320, 96}};
+  for (const Extents& e : shapes)
+    for (const DType type : {DType::q8_0, DType::q4_0}) {
+      Case blocks = prompt(e, 0, 320, type);
+      Case floats = prompt(e, 0, 320, DType::f32);
+      floats.k = blocks.k.to(DType::f32);
+      floats.v = blocks.v.to(DType::f32);
+      floats.forward(one);
+      blocks.with_key_groups().forward(two);
+      EXPECT_TRUE(same_bits(floats.out, blocks.out)) << dtype_info(type).name;
+      for (const int64_t length : {1, 3})
+        for (int64_t first = 0; first + length < 320; first += 19) {
+          Case part = blocks.slice(first, first + length);
+          part.forward(first % 2 ? one : two);
+          ASSERT_TRUE(same_rows(floats.out, first, part.out, 0, length)) << first;
+        }
+    }
+}
+
 TEST(AttentionGradient, HandlesAnyListOfRows) {
   ThreadPool pool(2);
   const Extents e{4, 2, 24, 3, 90};
@@ -339,11 +361,13 @@ TEST(CacheWrite, ConvertsAndPlacesRows) {
 
 TEST(CacheWrite, PlacesRowsInGroups) {
   ThreadPool pool(2);
-  const Extents e{2, 2, 5, 2, 32};
-  for (const DType cache_type : {DType::f32, DType::f16, DType::bf16})
+  for (const DType cache_type : {DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0})
     for (const DType x_type : {DType::f32, DType::bf16}) {
+      const bool blocks = dtype_info(cache_type).quantized;
+      if (blocks && x_type != DType::f32) continue;
+      const Extents e{2, 2, blocks ? 32 : 5, 2, 32};
       Case want(e, {0}, {0}, DType::f32, cache_type);
-      const Tensor x = random_tensor({64, 2, 5}, x_type, 9);
+      const Tensor x = random_tensor({64, 2, e.D}, x_type, 9);
       want.k = x.to(DType::f32).to(cache_type).reshaped(want.k.shape());
       want.with_key_groups();
       std::vector<int32_t> s, p;
@@ -446,15 +470,16 @@ struct Blocks {
                        : element == Element::f16 ? DType::f16
                                                  : DType::bf16;
     const Tensor keys = random_tensor({kBlock * (D + 3)}, type, 11, 2);
+    const int64_t key_stride = row_bytes(type, kLanes * (D + 3));
     const Tensor values = random_tensor({kBlock * (P + 3)}, type, 12, 2);
     groups.assign(static_cast<size_t>(D * kBlock), 0.5f);
     const auto e = static_cast<size_t>(element);
-    kernels.pack_groups[e](keys.data(), kLanes * (D + 3), count, D, groups.data());
+    kernels.pack_groups[e](keys.data(), key_stride, count, D, groups.data());
     kernels.forward_few[e]({{rows, D, P, P, count, scoring, q.data(), nullptr, nullptr,
                              visible.data(), hidden.data(), biases, m.data(), l.data(), o.data()},
                             keys.data(),
                             values.data(),
-                            kLanes * (D + 3),
+                            key_stride,
                             P + 3});
   }
   std::vector<float> groups;

@@ -1,3 +1,5 @@
+#include <cstring>
+
 #include "base/half.h"
 #include "base/thread_pool.h"
 #include "cpu/attention/problem.h"
@@ -13,8 +15,16 @@ bool all(const BindRequest& r, std::initializer_list<size_t> inputs, DType t) {
     if (r.in(i) != t) return false;
   return true;
 }
-bool is_cache(DType t) {
+bool is_plain_type(DType t) {
   return t == DType::f32 || t == DType::f16 || t == DType::bf16;
+}
+bool is_block_type(DType t) {
+  return t == DType::q8_0 || t == DType::q4_0;
+}
+// Keys and values of one type; blocks only with keys in groups.
+bool are_cells(const TensorView& k, const TensorView& v) {
+  if (k.dtype != v.dtype) return false;
+  return is_plain_type(k.dtype) || (is_block_type(k.dtype) && k.layout == Layout::interleaved);
 }
 
 // What the tile kernels know: scores as they are, over all cells, values of the size of keys.
@@ -25,7 +35,7 @@ bool is_plain(const BindRequest& r, const Problem& p) {
 }
 
 std::optional<BoundKernel> bind_attention(const BindRequest& r) {
-  const bool f32 = r.in(0) == DType::f32 && is_cache(r.in(1)) && r.in(2) == r.in(1);
+  const bool f32 = r.in(0) == DType::f32 && are_cells(r.inputs[1], r.inputs[2]);
   const bool bf16 = all(r, {0, 1, 2}, DType::bf16);
   if ((!f32 && !bf16) || r.out(0) != r.in(0) || r.out(1) != DType::f32) return {};
   const Problem p(r.inputs[0], r.inputs[1], r.inputs[2], r.attributes, nullptr, nullptr);
@@ -53,10 +63,21 @@ int64_t row_scratch(const TensorView& cache) {
   return cache.layout == Layout::interleaved ? attention::round_up(bytes, kAlignment) : 0;
 }
 
-// Elements of one row to where they belong in its group of 16 cells.
-template <typename T>
-void scatter(const T* row, int64_t width, T* group, int64_t cell) {
-  for (int64_t e = 0; e < width; ++e) group[e * attention::kLanes + cell] = row[e];
+// Pieces of one row to where they belong in its group of 16 cells; see tensor/layout.h.
+template <int kBytes>
+void scatter(const char* row, int64_t bytes, char* group, int64_t cell) {
+  for (int64_t at = 0; at < bytes; at += kBytes) {
+    std::memcpy(group + attention::kLanes * at + cell * kBytes, row + at, kBytes);
+  }
+}
+void scatter_blocks(DType dtype, const char* row, int64_t bytes, char* group, int64_t cell) {
+  constexpr int kScale = 2;
+  const int64_t block = dtype_info(dtype).block_bytes;
+  for (int64_t at = 0; at < bytes; at += block) {
+    char* to = group + attention::kLanes * at;
+    scatter<kScale>(row + at, kScale, to, cell);
+    scatter<4>(row + at + kScale, block - kScale, to + attention::kLanes * kScale, cell);
+  }
 }
 
 // One row of x, in the type of the cache, to its cell. `row`: room for it in that type.
@@ -65,11 +86,12 @@ void write_cell(const TensorView& cache, const TensorView& x, int64_t n, int64_t
   const auto to = attention::element_of(cache.dtype), from = attention::element_of(x.dtype);
   const bool grouped = cache.layout == Layout::interleaved;
   const int64_t within = grouped ? cell % attention::kLanes : 0;
+  const int64_t bytes = attention::element_bytes(to, width);
   char* place = attention::at(cache.data, to, (cell - within) * width);
   char* target = grouped ? row : place;
   const char* source = attention::at(static_cast<const void*>(x.data), from, n * width);
   if (to == from) {
-    std::copy_n(source, width * (to == attention::Element::f32 ? 4 : 2), target);
+    std::copy_n(source, bytes, target);
   } else if (from == attention::Element::f32) {
     dtype_info(cache.dtype).from_float(reinterpret_cast<const float*>(source), target, width);
   } else {
@@ -80,12 +102,9 @@ void write_cell(const TensorView& cache, const TensorView& x, int64_t n, int64_t
     }
   }
   if (!grouped) return;
-  if (to == attention::Element::f32) {
-    scatter(reinterpret_cast<const float*>(row), width, reinterpret_cast<float*>(place), within);
-  } else {
-    scatter(reinterpret_cast<const uint16_t*>(row), width, reinterpret_cast<uint16_t*>(place),
-            within);
-  }
+  if (is_block_type(cache.dtype)) return scatter_blocks(cache.dtype, row, bytes, place, within);
+  if (to == attention::Element::f32) return scatter<4>(row, bytes, place, within);
+  scatter<2>(row, bytes, place, within);
 }
 
 // Inputs: cache [S, C, K, D], x [N, K, D], sequences, positions. The output is the cache itself.
@@ -105,8 +124,10 @@ void run_cache_write(const StepContext& c) {
 }
 
 std::optional<BoundKernel> bind_cache_write(const BindRequest& r) {
-  if (!is_cache(r.in(0)) || r.out(0) != r.in(0)) return {};
-  if (r.in(1) != DType::f32 && r.in(1) != DType::bf16) return {};
+  if (r.out(0) != r.in(0)) return {};
+  const bool blocks = is_block_type(r.in(0)) && r.in(1) == DType::f32;
+  const bool plain = is_plain_type(r.in(0)) && (r.in(1) == DType::f32 || r.in(1) == DType::bf16);
+  if (!blocks && !plain) return {};
   return BoundKernel{run_cache_write, r.threads * row_scratch(r.outputs[0])};
 }
 

@@ -111,7 +111,7 @@ struct Forward {
   void pack_keys(const Worker& w, const void* k, int64_t count) const {
     const auto element = static_cast<int>(ke);
     if (p.key_groups) {
-      kernels.pack_groups[element](k, kLanes * p.K * p.D, count, p.D, w.kt);
+      kernels.pack_groups[element](k, element_bytes(ke, kLanes * p.K * p.D), count, p.D, w.kt);
     } else {
       kernels.pack_transposed[element](k, p.K * p.D, count, p.D, w.kt);
     }
@@ -133,7 +133,8 @@ struct Forward {
                                p.scoring,  w.q,  w.kt,   w.v,    w.visible,
                                w.hidden,   bias, sums.m, sums.l, sums.o};
       if (p.key_groups && p.E == p.Q && queries(t) <= kFewQueries) {
-        kernels.forward_few[static_cast<int>(ke)]({block, k, v, kLanes * p.K * p.D, p.K * p.E});
+        kernels.forward_few[static_cast<int>(ke)](
+            {block, k, v, element_bytes(ke, kLanes * p.K * p.D), p.K * p.E});
         continue;
       }
       pack_keys(w, k, count);

@@ -11,7 +11,11 @@
 namespace bantam::cpu::attention {
 
 inline Element element_of(DType t) {
-  return t == DType::f32 ? Element::f32 : t == DType::f16 ? Element::f16 : Element::bf16;
+  return t == DType::f32    ? Element::f32
+         : t == DType::f16  ? Element::f16
+         : t == DType::q8_0 ? Element::q8_0
+         : t == DType::q4_0 ? Element::q4_0
+                            : Element::bf16;
 }
 
 struct Problem {
@@ -128,10 +132,10 @@ class Carver {
 };
 
 inline const char* at(const void* base, Element e, int64_t index) {
-  return static_cast<const char*>(base) + index * (e == Element::f32 ? 4 : 2);
+  return static_cast<const char*>(base) + element_bytes(e, index);
 }
 inline char* at(void* base, Element e, int64_t index) {
-  return static_cast<char*>(base) + index * (e == Element::f32 ? 4 : 2);
+  return static_cast<char*>(base) + element_bytes(e, index);
 }
 void store_row(const float* row, int64_t n, Element e, void* to);
 // Rows of no sequence get no gradient.

@@ -19,6 +19,19 @@ struct Vector {
   static Reg max(Reg a, Reg b) { return a > b ? a : b; }
   static Reg load_f16(const uint16_t* p) { return f16_to_float(*p); }
   static Reg load_bf16(const uint16_t* p) { return bf16_to_float(*p); }
+  template <int kShift>
+  static Reg signed_byte(const uint8_t* p) {
+    return bytes(p + kShift / 8);
+  }
+  template <int kShift>
+  static Reg nibble(const uint8_t* p) {
+    return nibbles<kShift % 8>(p + kShift / 8);
+  }
+  static Reg bytes(const uint8_t* p) { return static_cast<int8_t>(*p); }
+  template <int kShift>
+  static Reg nibbles(const uint8_t* p) {
+    return static_cast<float>((*p >> kShift & 15) - 8);
+  }
   static Reg keep(Reg x, int64_t n, Reg other) { return n > 0 ? x : other; }
   static Reg exp_bits(Reg p, Reg t) { return bits_float(float_bits(p) + (float_bits(t) << 23)); }
   static Reg zero_below(Reg y, Reg x, float limit) { return x < limit ? 0.0f : y; }

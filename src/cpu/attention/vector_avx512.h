@@ -31,6 +31,28 @@ struct Avx512 {
     const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16));
   }
+  template <int kShift>
+  static Reg signed_byte(const uint8_t* p) {
+    const __m512i x = _mm512_loadu_si512(p);
+    return _mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_slli_epi32(x, 24 - kShift), 24));
+  }
+  template <int kShift>
+  static Reg nibble(const uint8_t* p) {
+    const __m512i x = _mm512_loadu_si512(p);
+    return less_8(_mm512_and_si512(_mm512_srli_epi32(x, kShift), _mm512_set1_epi32(15)));
+  }
+  static Reg bytes(const uint8_t* p) {
+    return _mm512_cvtepi32_ps(
+        _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+  }
+  template <int kShift>
+  static Reg nibbles(const uint8_t* p) {
+    const __m512i x = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+    return less_8(_mm512_and_si512(_mm512_srli_epi32(x, kShift), _mm512_set1_epi32(15)));
+  }
+  static Reg less_8(__m512i x) {
+    return _mm512_cvtepi32_ps(_mm512_sub_epi32(x, _mm512_set1_epi32(8)));
+  }
   static Reg keep(Reg x, int64_t n, Reg other) {
     if (n >= 16) return x;
     const auto mask = static_cast<__mmask16>(n > 0 ? (1u << n) - 1u : 0u);

@@ -13,6 +13,7 @@
 
 #include "base/half.h"
 #include "cpu/attention/attention.h"
+#include "cpu/attention/cache_elements.h"
 
 namespace bantam::cpu::attention {
 
@@ -115,18 +116,19 @@ struct VectorKernels {
       return bf16_to_float(static_cast<const uint16_t*>(x)[i]);
     }
   }
+  using Cache = CacheElements<V>;
   template <Element E>
   static Reg load(const void* x, int64_t i) {
-    if constexpr (E == Element::f32) return V::load(static_cast<const float*>(x) + i);
-    if constexpr (E == Element::f16) return V::load_f16(static_cast<const uint16_t*>(x) + i);
-    if constexpr (E == Element::bf16) return V::load_bf16(static_cast<const uint16_t*>(x) + i);
+    return Cache::template load<E>(x, i);
   }
   template <Element E>
   static void pack(const void* x, int64_t stride, int64_t count, int64_t D, int64_t P, float* to) {
     for (int64_t j = 0; j < count; ++j, to += P) {
       int64_t d = 0;
       for (; d + W <= D; d += W) V::store(to + d, load<E>(x, j * stride + d));
-      for (; d < D; ++d) to[d] = element<E>(x, j * stride + d);
+      if constexpr (E != Element::q8_0 && E != Element::q4_0) {  // whole blocks
+        for (; d < D; ++d) to[d] = element<E>(x, j * stride + d);
+      }
       for (; d < P; ++d) to[d] = 0.0f;
     }
   }
@@ -154,12 +156,11 @@ struct VectorKernels {
 
   template <Element E>
   static void pack_groups(const void* x, int64_t stride, int64_t count, int64_t D, float* to) {
-    for (int64_t first = 0; first < count; first += kLanes, to += kLanes) {
-      const int64_t group = first / kLanes * stride;
-      for (int64_t d = 0; d < D; ++d)
-        for (int j = 0; j < kLanes; j += W)
-          V::store(to + d * kBlock + j, load<E>(x, group + d * kLanes + j));
-    }
+    const auto* group = static_cast<const char*>(x);
+    for (int64_t first = 0; first < count; first += kLanes, group += stride, to += kLanes)
+      Cache::template key_columns<E>(group, D, [&](int64_t d, const Reg* row) {
+        for (int j = 0; j < kLanes / W; ++j) V::store(to + d * kBlock + j * W, row[j]);
+      });
   }
 
   // --- forward --------------------------------------------------------------------------------
@@ -223,20 +224,17 @@ struct VectorKernels {
 
   // Products of R query rows with one group of cells.
   template <Element E, int R>
-  static void few_scores(const ForwardBlock& f, int64_t i, const void* keys, int64_t group,
-                         float* s) {
+  static void few_scores(const ForwardBlock& f, int64_t i, const void* group, float* s) {
     constexpr int NV = kLanes / W;
     Reg acc[R][NV];
     for (int r = 0; r < R; ++r)
       for (int j = 0; j < NV; ++j) acc[r][j] = V::set1(0.0f);
-    for (int64_t d = 0; d < f.D; ++d) {
-      Reg row[NV];
-      for (int j = 0; j < NV; ++j) row[j] = load<E>(keys, group + d * kLanes + j * W);
+    Cache::template key_columns<E>(group, f.D, [&](int64_t d, const Reg* row) {
       for (int r = 0; r < R; ++r) {
         const Reg x = V::set1(f.q[(i + r) * f.P + d]);
         for (int j = 0; j < NV; ++j) acc[r][j] = V::fma(x, row[j], acc[r][j]);
       }
-    }
+    });
     for (int r = 0; r < R; ++r)
       for (int j = 0; j < NV; ++j) V::store(s + r * kBlock + j * W, acc[r][j]);
   }
@@ -267,7 +265,8 @@ struct VectorKernels {
     const ForwardBlock& f = b.block;
     alignas(64) float s[R * kBlock];
     for (int64_t first = 0; first < f.visible[i]; first += kLanes)
-      few_scores<E, R>(f, i, b.keys, first / kLanes * b.key_stride, s + first);
+      few_scores<E, R>(f, i, static_cast<const char*>(b.keys) + first / kLanes * b.key_stride,
+                       s + first);
     for (int r = 0; r < R; ++r) soften(f, i + r, s + r * kBlock);
     few_sums<E, R>(b, i, s);
   }
@@ -333,12 +332,15 @@ struct VectorKernels {
   }
 
   static constexpr FloatKernels kTable = {
-      {pack<Element::f32>, pack<Element::f16>, pack<Element::bf16>},
+      {pack<Element::f32>, pack<Element::f16>, pack<Element::bf16>, pack<Element::q8_0>,
+       pack<Element::q4_0>},
       {pack_transposed<Element::f32>, pack_transposed<Element::f16>,
        pack_transposed<Element::bf16>},
-      {pack_groups<Element::f32>, pack_groups<Element::f16>, pack_groups<Element::bf16>},
+      {pack_groups<Element::f32>, pack_groups<Element::f16>, pack_groups<Element::bf16>,
+       pack_groups<Element::q8_0>, pack_groups<Element::q4_0>},
       forward,
-      {forward_few<Element::f32>, forward_few<Element::f16>, forward_few<Element::bf16>},
+      {forward_few<Element::f32>, forward_few<Element::f16>, forward_few<Element::bf16>,
+       forward_few<Element::q8_0>, forward_few<Element::q4_0>},
       merge,
       backward,
   };

@@ -24,6 +24,29 @@ struct Vector {
     const __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(x), 16));
   }
+  static __m256i dwords(const uint8_t* p) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  }
+  template <int kShift>
+  static Reg signed_byte(const uint8_t* p) {
+    return _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(dwords(p), 24 - kShift), 24));
+  }
+  template <int kShift>
+  static Reg nibble(const uint8_t* p) {
+    return less_8(_mm256_and_si256(_mm256_srli_epi32(dwords(p), kShift), _mm256_set1_epi32(15)));
+  }
+  static Reg bytes(const uint8_t* p) {
+    return _mm256_cvtepi32_ps(
+        _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+  }
+  template <int kShift>
+  static Reg nibbles(const uint8_t* p) {
+    const __m256i x = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+    return less_8(_mm256_and_si256(_mm256_srli_epi32(x, kShift), _mm256_set1_epi32(15)));
+  }
+  static Reg less_8(__m256i x) {
+    return _mm256_cvtepi32_ps(_mm256_sub_epi32(x, _mm256_set1_epi32(8)));
+  }
   static Reg keep(Reg x, int64_t n, Reg other) {
     if (n >= 8) return x;
     const __m256i index = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);

@@ -80,6 +80,39 @@ struct Bounds {
       : low(static_cast<float>(a.real("low"))), high(static_cast<float>(a.real("high"))) {}
 };
 
+// In each block, sums and differences at distances 1, 2, 4, ... (the fast Walsh-Hadamard
+// transform).
+void rotate_block(float* y, int64_t block, float scale) {
+  for (int64_t half = 1; half < block; half *= 2) {
+    for (int64_t first = 0; first < block; first += 2 * half) {
+      for (int64_t i = first; i < first + half; ++i) {
+        const float a = y[i], b = y[i + half];
+        y[i] = a + b;
+        y[i + half] = a - b;
+      }
+    }
+  }
+  for (int64_t i = 0; i < block; ++i) y[i] *= scale;
+}
+
+void run_hadamard(const StepContext& c) {
+  const TensorView &x = c.inputs[0], &y = c.outputs[0];
+  const int64_t block = c.attributes.integer("block"), blocks = x.shape.elements() / block;
+  const float scale = 1.0f / std::sqrt(static_cast<float>(block));
+  c.pool.parallel_for(blocks, row_grain(block), [&](int64_t begin, int64_t end, int) {
+    float* to = y.as<float>() + begin * block;
+    if (x.data != y.data) {
+      std::copy_n(x.as<float>() + begin * block, (end - begin) * block, to);
+    }
+    for (int64_t i = begin; i < end; ++i, to += block) rotate_block(to, block, scale);
+  });
+}
+
+std::optional<BoundKernel> bind_hadamard(const BindRequest& r) {
+  if (r.in(0) != DType::f32) return {};
+  return BoundKernel{run_hadamard, 0};
+}
+
 void run_clamp(const StepContext& c) {
   const auto* x = c.inputs[0].as<float>();
   auto* y = c.outputs[0].as<float>();
@@ -232,6 +265,7 @@ constexpr OpBinding kBindings[] = {
     {"relu", bind_unary<kRelu>},
     {"relu_grad", bind_relu_grad},
     {"log", bind_log},
+    {"hadamard", bind_hadamard},
     {"clamp", bind_clamp<run_clamp>},
     {"clamp_grad", bind_clamp<run_clamp_grad>},
     {"cast", bind_cast},

@@ -25,6 +25,10 @@ bool whole_groups(const Type& cells) {
   return cells.layout == Layout::rows || cells.shape[1].factor % kInterleavedRows == 0;
 }
 
+bool is_block(DType t) {
+  return t == DType::q8_0 || t == DType::q4_0;
+}
+
 void check_rows(const InferContext& c, size_t first) {
   const Type index{DType::i32, {c.shape(0)[0]}};
   c.check(c.type(first) == index && c.type(first + 1) == index,
@@ -60,7 +64,9 @@ std::vector<Type> infer(const InferContext& c) {
   c.check(q.rank() == 3 && k.rank() == 4 && v.rank() == 4 && k[0] == v[0] && k[1] == v[1] &&
               k[2] == v[2] && c.type(1).dtype == c.type(2).dtype,
           "q [N, H, D], k [S, C, K, D] and v [S, C, K, E]");
-  c.check(is_plain(c.type(1).dtype), "plain keys and values");
+  c.check(is_plain(c.type(1).dtype) ||
+              (is_block(c.type(1).dtype) && c.type(1).layout == Layout::interleaved),
+          "plain keys and values, or q8_0 or q4_0 with interleaved keys");
   c.check(q[2] == k[3] && k[2].symbol < 0 && k[2].factor > 0 && q[1].factor % k[2].factor == 0,
           "one head size, and a multiple of the key/value heads");
   c.check(whole_groups(c.type(1)) && c.type(2).layout == Layout::rows,
@@ -158,7 +164,7 @@ std::vector<Type> infer_cache_write(const InferContext& c) {
   const SymShape &cache = c.shape(0), &x = c.shape(1);
   c.check(cache.rank() == 4 && x.rank() == 3 && cache[2] == x[1] && cache[3] == x[2],
           "a cache [S, C, K, D] and rows [N, K, D]");
-  c.check(is_plain(c.type(0).dtype), "a plain cache");
+  c.check(is_plain(c.type(0).dtype) || is_block(c.type(0).dtype), "a plain, q8_0 or q4_0 cache");
   c.check(whole_groups(c.type(0)), "an interleaved cache of whole groups");
   const Type index{DType::i32, {x[0]}};
   c.check(c.type(2) == index && c.type(3) == index, "an i32 sequence and position for each row");

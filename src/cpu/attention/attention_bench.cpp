@@ -67,21 +67,24 @@ BENCHMARK(prefill)->ArgName("threads")->Arg(1)->Arg(2)->UseRealTime();
 void decode(benchmark::State& state) {
   ThreadPool pool(static_cast<int>(state.range(0)));
   const auto cells = static_cast<int32_t>(state.range(1));
-  const DType cache = state.range(2) != 0 ? DType::f16 : DType::f32;
+  // f16 with keys in rows, and what engines keep: keys in groups.
+  constexpr DType kTypes[] = {DType::f16, DType::f32, DType::f16, DType::q8_0, DType::q4_0};
+  const DType cache = kTypes[state.range(2)];
+  const auto layout = [&](Case c) { return state.range(2) == 0 ? c : c.with_key_groups(); };
   // As many layers' caches in turn as a real model has, so that they do not stay in L2.
   std::vector<Case> layers;
   std::vector<Step> steps;
   for (int i = 0; i < 8; ++i)
-    layers.emplace_back(Extents{8, 2, 64, 1, cells}, std::vector<int32_t>{0},
-                        std::vector<int32_t>{cells - 1}, DType::f32, cache);
+    layers.push_back(layout({Extents{8, 2, 64, 1, cells}, std::vector<int32_t>{0},
+                             std::vector<int32_t>{cells - 1}, DType::f32, cache}));
   for (Case& layer : layers) steps.push_back(forward_step(layer, pool));
   for (auto _ : state)
     for (Step& step : steps) step.run();
   state.SetBytesProcessed(state.iterations() * 8 * 2 * layers[0].k.bytes());
 }
 BENCHMARK(decode)
-    ->ArgNames({"threads", "cells", "f16"})
-    ->ArgsProduct({{1, 2}, {1024, 8192}, {0, 1}})
+    ->ArgNames({"threads", "cells", "type"})
+    ->ArgsProduct({{1, 2}, {1024, 8192}, {0, 1, 2, 3, 4}})
     ->UseRealTime();
 
 void training(benchmark::State& state, DType t, bool gradient) {

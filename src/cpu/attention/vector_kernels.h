@@ -270,9 +270,24 @@ struct VectorKernels {
     for (int r = 0; r < R; ++r) soften(f, i + r, s + r * kBlock);
     few_sums<E, R>(b, i, s);
   }
+  // What the next block will read: rows of one head lie apart, which hardware prefetches badly.
+  template <Element E>
+  static void prefetch_next(const FewBlock& b) {
+    constexpr int64_t kLine = 64;
+    const auto prefetch = [](const char* p, int64_t bytes) {
+      for (int64_t at = 0; at < bytes; at += kLine) __builtin_prefetch(p + at);
+    };
+    const auto* keys = static_cast<const char*>(b.keys) + kBlock / kLanes * b.key_stride;
+    for (int g = 0; g < kBlock / kLanes; ++g)
+      prefetch(keys + g * b.key_stride, element_bytes(E, kLanes * b.block.D));
+    const int64_t stride = element_bytes(E, b.value_stride);
+    const auto* values = static_cast<const char*>(b.values) + kBlock * stride;
+    for (int c = 0; c < kBlock; ++c) prefetch(values + c * stride, element_bytes(E, b.block.Q));
+  }
   template <Element E>
   static void forward_few(const FewBlock& b) {
     const ForwardBlock& f = b.block;
+    if (f.count == kBlock) prefetch_next<E>(b);
     for (int64_t i = 0; i < f.rows;) {
       int64_t same = 1;
       while (same < 4 && i + same < f.rows && f.visible[i + same] == f.visible[i]) ++same;

@@ -42,7 +42,8 @@ std::optional<double> as_real(const GgufValue& value) {
 }  // namespace
 
 GgufFile GgufFile::open(const std::string& path) {
-  return parse(MappedFile::open(path));
+  GgufFile file = parse(MappedFile::open(path));
+  return file.find("split.count") ? join(std::move(file), path) : file;
 }
 
 GgufFile GgufFile::parse(std::shared_ptr<const MappedFile> file) {
@@ -174,7 +175,8 @@ Tensor GgufFile::tensor(std::string_view name) const {
     fail(ErrorKind::model, where_, "tensor {}: expected a supported type, got {} (GGUF type {})",
          quoted(name), type ? type->name : "an unknown one", found->type);
   }
-  return Tensor::wrap(*found->dtype, found->shape, bytes_.data() + found->offset, owner_);
+  const Part& part = parts_[found->part];
+  return Tensor::wrap(*found->dtype, found->shape, part.bytes.data() + found->offset, part.owner);
 }
 
 }  // namespace bantam

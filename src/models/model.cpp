@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "formats/gguf_split.h"
 #include "formats/gguf_writer.h"
 #include "models/architectures.h"
 #include "models/config_gguf.h"
@@ -118,7 +119,8 @@ Model load_model(const std::string& path) {
   return load_model(GgufFile::open(path), path);
 }
 
-void save_model(const Model& model, const std::string& path) {
+std::vector<std::string> save_model(const Model& model, const std::string& path,
+                                    std::optional<int64_t> part_bytes) {
   GgufWriter out;
   out.set("general.architecture", model.config.architecture);
   out.set("general.name", model.name);
@@ -136,7 +138,9 @@ void save_model(const Model& model, const std::string& path) {
   for (const auto& [name, t] : model.weights) {
     if (!written.contains(name)) out.add_tensor(name, t);
   }
+  if (part_bytes) return write_gguf_parts(out, path, static_cast<uint64_t>(*part_bytes));
   out.write(path);
+  return {path};
 }
 
 }  // namespace bantam

@@ -9,6 +9,7 @@
 #include "models/architectures.h"
 #include "models/config_gguf.h"
 #include "models/file_type.h"
+#include "models/old_spellings.h"
 
 namespace bantam {
 namespace {
@@ -97,6 +98,7 @@ Model load_model(const GgufFile& file, std::string_view name) {
   model.config = read_config(file, name);
   model.name = file.text("general.name", std::filesystem::path(name).stem().string());
   for (const GgufTensor& t : file.tensors()) model.weights[t.name] = file.tensor(t.name);
+  modernise(model.config, name, model.weights);
   fit_weights(model, name);
   if (is_tokenizer_model(file.text("tokenizer.ggml.model", "none"))) {
     model.tokenizer = make_tokenizer(read_tokenizer(file), name);

@@ -2,6 +2,7 @@
 
 #include <iostream>
 #include <map>
+#include <optional>
 
 #include "base/error.h"
 #include "cli/commands.h"
@@ -13,7 +14,7 @@ namespace bantam::cli {
 namespace {
 
 struct Options {
-  std::string in, out, type = "q4_k", head_type;
+  std::string in, out, type = "q4_k", head_type, split;
   std::vector<std::string> texts;
   EvaluateOptions evaluate;
   bool json = false;
@@ -84,6 +85,8 @@ void quantize(Options o) {
   options.mixture = find_mixture(o.type);
   if (options.mixture == nullptr) options.type = parse_type(o.type);
   if (!o.head_type.empty()) options.head_type = parse_dtype(o.head_type, "--head-type");
+  std::optional<int64_t> part_bytes;
+  if (!o.split.empty()) part_bytes = parse_bytes(o.split, "--split-max-size");
   const auto before = open_model(o.in);
   QuantizeResult q = bantam::quantize(*before, options);
   std::vector<TokenText> texts;
@@ -96,8 +99,16 @@ void quantize(Options o) {
   const QualityReport report = measure_quality(before, after, texts, o.evaluate);
   store_quality(report, "bantam.quantize", *after);
   set_metadata(*after, "bantam.quantize.type", CLI::detail::to_lower(o.type));
-  save_model(*after, o.out);
-  o.json ? print(to_json(q, report)) : print_table(q, report);
+  const std::vector<std::string> files = save_model(*after, o.out, part_bytes);
+  if (o.json) {
+    Json json = to_json(q, report);
+    json["files"] = files;
+    return print(json);
+  }
+  print_table(q, report);
+  if (files.size() > 1) {
+    std::cout << fmt::format("{} files, the first is {}\n", files.size(), files.front());
+  }
 }
 
 }  // namespace
@@ -114,6 +125,8 @@ void add_quantize(CLI::App& app) {
   c->add_option("--context", o->evaluate.context, "Tokens that the model sees at once");
   c->add_option("--limit", o->evaluate.limit, "Measure only so many tokens")
       ->check(CLI::NonNegativeNumber);
+  c->add_option("--split-max-size", o->split,
+                "Write files NAME-00001-of-00002.gguf of at most so many bytes of weights (2G)");
   c->add_flag("--json", o->json, "Print a JSON object");
   c->callback([c, o] {
     o->evaluate.threads = global_threads(*c);

@@ -42,14 +42,15 @@ std::optional<double> as_real(const GgufValue& value) {
 }  // namespace
 
 GgufFile GgufFile::open(const std::string& path) {
-  return parse(MappedFile::open(path));
+  GgufFile file = parse(MappedFile::open(path));
+  return file.find("split.count") ? join(std::move(file), path) : file;
 }
 
 GgufFile GgufFile::parse(std::shared_ptr<const MappedFile> file) {
   const std::span<const std::byte> bytes = file->bytes();
   const std::string name = file->path();
   GgufFile parsed = parse(bytes, std::move(file), name);
-  parsed.mapped_ = true;
+  parsed.parts_.front().mapped = true;
   return parsed;
 }
 
@@ -176,8 +177,9 @@ Tensor GgufFile::tensor(std::string_view name) const {
     fail(ErrorKind::model, where_, "tensor {}: expected a supported type, got {} (GGUF type {})",
          quoted(name), type ? type->name : "an unknown one", found->type);
   }
-  return Tensor::wrap(*found->dtype, found->shape, bytes_.data() + found->offset, owner_,
-                      found->layout, mapped_);
+  const Part& part = parts_[found->part];
+  return Tensor::wrap(*found->dtype, found->shape, part.bytes.data() + found->offset, part.owner,
+                      found->layout, part.mapped);
 }
 
 }  // namespace bantam

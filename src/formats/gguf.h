@@ -23,7 +23,8 @@ struct GgufTensor {
   std::optional<DType> dtype;    // nothing if Bantam cannot compute with this type
   Layout layout = Layout::rows;  // other than GGUF's: see kGgufInterleaved
   Shape shape;                   // row-major, innermost last: the reverse of GGUF's `ne`
-  uint64_t offset = 0;           // from the start of the file
+  uint32_t part = 0;             // of a model in parts: which
+  uint64_t offset = 0;           // from the start of the file, or of the part
   uint64_t bytes = 0;            // 0 if even the type's size is unknown
 };
 
@@ -37,6 +38,8 @@ struct GgufTensor {
 // Everything is checked by open() and parse(): lengths, counts, offsets, alignment, duplicate
 // names, whole blocks, every tensor within the file. A file that breaks a rule gives one Error of
 // kind `format` that names the file, the field and what was expected. Tensor data is not touched.
+//
+// A model in parts (gguf_split.h) is opened by the name of any of them, and is then like one file.
 //
 // The object owns its metadata; tensors share ownership of the mapping and may outlive it. Reading
 // from several threads is safe.
@@ -85,14 +88,20 @@ class GgufFile {
 
  private:
   friend class GgufParser;
+  struct Part {
+    std::span<const std::byte> bytes;
+    std::shared_ptr<const void> owner;
+  };
   GgufFile() = default;
+  static GgufFile join(GgufFile one, const std::string& path);
+  void append(GgufFile part);
+  void index();
   [[nodiscard]] const GgufValue& required(std::string_view key) const;
   [[noreturn]] void wrong_type(std::string_view key, std::string_view expected) const;
-
+    std::shared_ptr<const void> owner;
+    bool mapped = false;  // from a file
   std::string where_;  // "gguf model.gguf"
-  std::span<const std::byte> bytes_;
-  std::shared_ptr<const void> owner_;
-  bool mapped_ = false;
+  std::vector<Part> parts_;
   uint32_t version_ = 0;
   uint64_t alignment_ = 0;
   std::vector<Entry> metadata_;

@@ -2,12 +2,12 @@
 #include <array>
 #include <bit>
 #include <cstring>
-#include <numeric>
 #include <type_traits>
 #include <utility>
 
 #include "base/error.h"
 #include "formats/gguf.h"
+#include "formats/gguf_order.h"
 #include "formats/messages.h"
 #include "tensor/layout.h"
 
@@ -23,17 +23,6 @@ constexpr uint32_t kMaxDimensions = 4;
 constexpr uint64_t kLeastEntryBytes = 8 + 4 + 1;       // key length, type, a one-byte value
 constexpr uint64_t kLeastTensorBytes = 8 + 4 + 4 + 8;  // name length, rank, type, offset
 
-// Indices of `count` items in order of their names; `duplicate(i)` is called for a repeated name.
-template <typename Name, typename Duplicate>
-std::vector<uint32_t> order_by_name(size_t count, Name name, Duplicate duplicate) {
-  std::vector<uint32_t> order(count);
-  std::iota(order.begin(), order.end(), 0u);
-  std::ranges::sort(order, [&](uint32_t a, uint32_t b) { return name(a) < name(b); });
-  for (size_t i = 1; i < count; ++i)
-    if (name(order[i - 1]) == name(order[i])) duplicate(order[i]);
-  return order;
-}
-
 }  // namespace
 
 // Walks over the bytes once. `field_` says where in the file we are, for messages only.
@@ -42,12 +31,12 @@ class GgufParser {
   GgufParser(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
              const std::string& name) {
     file_.where_ = "gguf " + name;
-    file_.bytes_ = bytes;
-    file_.owner_ = std::move(owner);
+    bytes_ = bytes;
+    file_.parts_.push_back({bytes, std::move(owner)});
   }
 
   GgufFile parse() {
-    if (reinterpret_cast<uintptr_t>(file_.bytes_.data()) % 8 != 0)
+    if (reinterpret_cast<uintptr_t>(bytes_.data()) % 8 != 0)
       fail(ErrorKind::usage, file_.where_, "expected memory that starts at a multiple of 8 bytes");
     const auto [tensors, entries] = header();
     metadata(entries);
@@ -67,13 +56,13 @@ class GgufParser {
     fail(ErrorKind::format, file_.where_, "{} {}: {}", field_, quoted(name_), what);
   }
 
-  [[nodiscard]] uint64_t left() const { return file_.bytes_.size() - position_; }
+  [[nodiscard]] uint64_t left() const { return bytes_.size() - position_; }
 
   const std::byte* take(uint64_t count) {
     if (count > left())
       bad("expected {} bytes at offset {}, but the file ends at {}", grouped(count),
-          grouped(position_), grouped(file_.bytes_.size()));
-    const std::byte* start = file_.bytes_.data() + position_;
+          grouped(position_), grouped(bytes_.size()));
+    const std::byte* start = bytes_.data() + position_;
     position_ += count;
     return start;
   }
@@ -115,6 +104,7 @@ class GgufParser {
   void read_items(std::vector<T>& items, int depth);
 
   GgufFile file_;
+  std::span<const std::byte> bytes_;
   uint64_t position_ = 0;
   std::string_view field_ = "header";
   std::string_view name_;
@@ -284,7 +274,7 @@ GgufTensor GgufParser::tensor_entry() {
 // Turns the offset into one from the start of the file, works out the size, and checks both.
 void GgufParser::place(GgufTensor& tensor, uint64_t data_start) {
   name_ = tensor.name;
-  const uint64_t size = file_.bytes_.size();
+  const uint64_t size = bytes_.size();
   uint64_t elements = 1;
   for (int axis = 0; axis < tensor.shape.rank(); ++axis) {
     // 2^50 elements times the bytes of any block still fit into 64 bits.

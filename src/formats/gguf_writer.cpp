@@ -171,8 +171,36 @@ void GgufWriter::emit(const Emit& emit) const {
 
 void GgufWriter::write(const std::string& path) const {
   AtomicFile file(path);
-  emit([&](std::span<const std::byte> piece) { file.write(piece); });
+  write(file);
   file.commit();
+}
+
+void GgufWriter::write(AtomicFile& file) const {
+  emit([&](std::span<const std::byte> piece) { file.write(piece); });
+}
+
+std::vector<GgufWriter> GgufWriter::split(uint64_t bytes) const {
+  std::vector<GgufWriter> parts(1);
+  uint64_t used = 0;
+  for (const Entry& tensor : tensors_) {
+    const uint64_t size = aligned(tensor.bytes, alignment());
+    if (used > 0 && size > bytes - std::min(used, bytes)) {
+      parts.emplace_back();
+      used = 0;
+    }
+    parts.back().tensors_.push_back(tensor);
+    used += size;
+  }
+  parts[0].metadata_ = metadata_;
+  if (parts.size() == 1) return parts;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (i > 0 && alignment() != kGgufDefaultAlignment)
+      parts[i].set("general.alignment", static_cast<uint32_t>(alignment()));
+    parts[i].set("split.no", static_cast<uint16_t>(i));
+    parts[i].set("split.count", static_cast<uint16_t>(parts.size()));
+    parts[i].set("split.tensors.count", static_cast<int32_t>(tensors_.size()));
+  }
+  return parts;
 }
 
 std::vector<std::byte> GgufWriter::bytes() const {

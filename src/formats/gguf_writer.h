@@ -13,6 +13,8 @@
 
 namespace bantam {
 
+class AtomicFile;
+
 // Writes GGUF version 3. Keys and tensors appear in the order in which they were given, so that the
 // same calls give the same bytes.
 //
@@ -48,8 +50,13 @@ class GgufWriter {
 
   // Writes atomically: the file appears when it is complete.
   void write(const std::string& path) const;
+  void write(AtomicFile& file) const;  // leaves the commit to the caller
   // The same bytes in memory.
   [[nodiscard]] std::vector<std::byte> bytes() const;
+
+  // Itself, or the parts of a split model with at most `bytes` of tensor data each, one tensor at
+  // least (see gguf_split.h).
+  [[nodiscard]] std::vector<GgufWriter> split(uint64_t bytes) const;
 
  private:
   struct Entry {

@@ -124,23 +124,41 @@ const SafetensorsEntry* SafetensorsFile::find(std::string_view name) const {
   return it != entries_.end() && it->name == name ? &*it : nullptr;
 }
 
-Tensor SafetensorsFile::tensor(std::string_view name) const {
+const SafetensorsEntry& SafetensorsFile::required(std::string_view name) const {
   const SafetensorsEntry* entry = find(name);
   if (entry == nullptr)
     fail(ErrorKind::model, where_, "expected a tensor {}, got none", bantam::quoted(name));
-  if (!entry->dtype) {
-    fail(ErrorKind::model, where_, "tensor {}: expected F32, F16, BF16, I32 or I8, got {}",
-         bantam::quoted(name), entry->type);
-  }
-  const std::byte* data = bytes_.data() + entry->offset;
+  return *entry;
+}
+
+Tensor SafetensorsFile::mapped(const SafetensorsEntry& entry, DType dtype) const {
+  const std::byte* data = bytes_.data() + entry.offset;
   // Writers align the header to 8 bytes, but nothing says that they must.
-  const auto alignment = static_cast<uintptr_t>(dtype_info(*entry->dtype).block_bytes);
+  const auto alignment = static_cast<uintptr_t>(dtype_info(dtype).block_bytes);
   if (reinterpret_cast<uintptr_t>(data) % alignment == 0) {
-    return Tensor::wrap(*entry->dtype, entry->shape, data, owner_);
+    return Tensor::wrap(dtype, entry.shape, data, owner_);
   }
-  Tensor copy = Tensor::zeros(*entry->dtype, entry->shape);
-  if (entry->bytes > 0) std::memcpy(copy.data(), data, entry->bytes);
+  Tensor copy = Tensor::zeros(dtype, entry.shape);
+  if (entry.bytes > 0) std::memcpy(copy.data(), data, entry.bytes);
   return copy;
+}
+
+Tensor SafetensorsFile::tensor(std::string_view name) const {
+  const SafetensorsEntry& entry = required(name);
+  if (!entry.dtype) {
+    fail(ErrorKind::model, where_, "tensor {}: expected F32, F16, BF16, I32 or I8, got {}",
+         bantam::quoted(name), entry.type);
+  }
+  return mapped(entry, *entry.dtype);
+}
+
+Tensor SafetensorsFile::bytes(std::string_view name) const {
+  const SafetensorsEntry& entry = required(name);
+  if (entry.type != "U8" && entry.type != "I8") {
+    fail(ErrorKind::model, where_, "tensor {}: expected U8, got {}", bantam::quoted(name),
+         entry.type);
+  }
+  return mapped(entry, DType::i8);
 }
 
 SafetensorsFolder SafetensorsFolder::open(const std::string& folder) {
@@ -195,13 +213,21 @@ bool SafetensorsFolder::contains(std::string_view name) const {
   return file_of(name) != nullptr;
 }
 
-Tensor SafetensorsFolder::tensor(std::string_view name) const {
+const SafetensorsFile& SafetensorsFolder::required(std::string_view name) const {
   const SafetensorsFile* file = file_of(name);
   if (file == nullptr) {
     fail(ErrorKind::model, where_, "expected a tensor {} in the safetensors files, got none",
          bantam::quoted(name));
   }
-  return file->tensor(name);
+  return *file;
+}
+
+Tensor SafetensorsFolder::tensor(std::string_view name) const {
+  return required(name).tensor(name);
+}
+
+Tensor SafetensorsFolder::bytes(std::string_view name) const {
+  return required(name).bytes(name);
 }
 
 void write_safetensors(const std::string& path,

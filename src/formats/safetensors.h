@@ -42,8 +42,12 @@ class SafetensorsFile {
   // A read-only view, or a copy where the file does not align the data. Throws ErrorKind::model if
   // there is no such tensor or Bantam cannot compute with its type.
   [[nodiscard]] Tensor tensor(std::string_view name) const;
+  // What U8 or I8 elements stand for is the caller's affair; as i8.
+  [[nodiscard]] Tensor bytes(std::string_view name) const;
 
  private:
+  [[nodiscard]] const SafetensorsEntry& required(std::string_view name) const;
+  [[nodiscard]] Tensor mapped(const SafetensorsEntry& entry, DType dtype) const;
   std::string where_;
   std::span<const std::byte> bytes_;
   std::shared_ptr<const void> owner_;
@@ -59,9 +63,11 @@ class SafetensorsFolder {
   [[nodiscard]] std::vector<std::string> names() const;  // sorted
   [[nodiscard]] bool contains(std::string_view name) const;
   [[nodiscard]] Tensor tensor(std::string_view name) const;
+  [[nodiscard]] Tensor bytes(std::string_view name) const;
 
  private:
   const SafetensorsFile* file_of(std::string_view name) const;
+  [[nodiscard]] const SafetensorsFile& required(std::string_view name) const;
   std::string where_;
   std::vector<SafetensorsFile> files_;
 };

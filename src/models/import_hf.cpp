@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "models/hf/sentence_transformers.h"
 #include "models/hf/weights.h"
 #include "models/model.h"
 #include "text/tokenizer_files.h"
@@ -101,6 +102,7 @@ GgufWriter hf_folder_to_gguf(const std::string& folder, std::optional<DType> typ
   out.set("general.name", fs::path(folder).lexically_normal().filename().string());
   out.set("general.quantization_version", uint32_t{2});
   hf::write_keys(family, config, out);
+  if (family.encoder) hf::write_embedding_keys(folder, std::string(family.gguf) + ".", out);
   write_tokenizer_of(folder, config, out);
   write_chat_template(folder, out);
   hf::add_weights(family, config, tensors, type, out);

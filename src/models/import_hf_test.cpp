@@ -6,81 +6,23 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstring>
-#include <filesystem>
-#include <functional>
-#include <map>
-#include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/file.h"
-#include "formats/gguf.h"
-#include "formats/safetensors.h"
+#include "models/hf_folder_kit.h"
 #include "models/model.h"
 
 namespace bantam {
 namespace {
 
-using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
+using test::common_but;
+using test::FolderCase;
+using test::Json;
+using test::kCommon;
+using test::parsed;
+using test::TemporaryFolder;
 
-std::string shared(const std::string& name) {
-  const char* root = std::getenv("BANTAM_SHARED");
-  return fmt::format("{}/{}", root != nullptr ? root : BANTAM_SOURCE_DIR "/../shared", name);
-}
-
-class TemporaryFolder {
- public:
-  TemporaryFolder()
-      : path_((fs::temp_directory_path() / fmt::format("bantam-hf-{}", ::getpid())).string()) {
-    fs::create_directories(path_);
-  }
-  ~TemporaryFolder() { fs::remove_all(path_); }
-  [[nodiscard]] std::string file(const std::string& name) const { return path_ + "/" + name; }
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
-// What a test knows about a family, apart from the importer's own tables.
-struct Case {
-  std::string fixture;
-  std::string model_type;
-  std::map<std::string, std::string> names;  // GGUF "attn_q" -> "self_attn.q_proj"
-  std::string layers = "model.layers.";
-  Json extra = Json::object();  // of config.json
-  bool pairs = false;           // q and k rows are stored as pairs in GGUF
-  bool plus_one = false;        // norms are stored plus one
-  bool conv1d = false;          // matrices of blocks are transposed
-  bool neox = false;            // q, k, v are interleaved by head
-};
-
-const std::map<std::string, std::string> kCommon = {
-    {"token_embd", "model.embed_tokens"},
-    {"output_norm", "model.norm"},
-    {"output", "lm_head"},
-    {"attn_norm", "input_layernorm"},
-    {"attn_q", "self_attn.q_proj"},
-    {"attn_k", "self_attn.k_proj"},
-    {"attn_v", "self_attn.v_proj"},
-    {"attn_output", "self_attn.o_proj"},
-    {"attn_q_norm", "self_attn.q_norm"},
-    {"attn_k_norm", "self_attn.k_norm"},
-    {"ffn_norm", "post_attention_layernorm"},
-    {"ffn_gate", "mlp.gate_proj"},
-    {"ffn_up", "mlp.up_proj"},
-    {"ffn_down", "mlp.down_proj"},
-};
-
-std::map<std::string, std::string> common_but(
-    std::initializer_list<std::pair<const std::string, std::string>> changes) {
-  std::map<std::string, std::string> names = kCommon;
-  for (const auto& [gguf, hf] : changes) names[gguf] = hf;
-  return names;
-}
-
-std::vector<Case> cases() {
+std::vector<FolderCase> cases() {
   const auto post = common_but({{"post_attention_norm", "post_attention_layernorm"},
                                 {"post_ffw_norm", "post_feedforward_layernorm"}});
   const auto gemma = common_but({{"post_attention_norm", "post_attention_layernorm"},
@@ -98,7 +40,7 @@ std::vector<Case> cases() {
                                    {"ffn_gate_shexp", "mlp.shared_expert.gate_proj"},
                                    {"ffn_down_shexp", "mlp.shared_expert.down_proj"},
                                    {"ffn_up_shexp", "mlp.shared_expert.up_proj"}});
-  std::vector<Case> all = {
+  std::vector<FolderCase> all = {
       {.fixture = "llama", .model_type = "llama", .names = kCommon, .pairs = true},
       {.fixture = "llama-bias", .model_type = "llama", .names = kCommon, .pairs = true},
       {.fixture = "mixtral", .model_type = "mixtral", .names = mixtral, .pairs = true},
@@ -106,15 +48,37 @@ std::vector<Case> cases() {
       {.fixture = "smollm3", .model_type = "smollm3", .names = kCommon, .pairs = true},
       {.fixture = "qwen2", .model_type = "qwen2", .names = kCommon},
       {.fixture = "qwen3", .model_type = "qwen3", .names = kCommon},
-      {.fixture = "qwen2moe", .model_type = "qwen2_moe", .names = experts},
+      {.fixture = "qwen2moe",
+       .model_type = "qwen2_moe",
+       .names = experts,
+       .inverse = {{"ffn_gate_inp_shexp.weight",
+                    [](const Tensor& t) {
+                      return t.reshaped({1, t.shape()[0]});
+                    }}}},
       {.fixture = "qwen3moe", .model_type = "qwen3_moe", .names = experts},
       {.fixture = "olmoe", .model_type = "olmoe", .names = experts},
       {.fixture = "olmo2", .model_type = "olmo2", .names = post},
       {.fixture = "exaone4", .model_type = "exaone4", .names = post},
-      {.fixture = "stablelm", .model_type = "stablelm", .names = kCommon},
-      {.fixture = "gemma", .model_type = "gemma", .names = kCommon, .plus_one = true},
-      {.fixture = "gemma2", .model_type = "gemma2", .names = gemma, .plus_one = true},
-      {.fixture = "gemma3", .model_type = "gemma3_text", .names = gemma, .plus_one = true},
+      {.fixture = "stablelm",
+       .model_type = "stablelm",
+       .names = kCommon,
+       // As GGUF takes it to be; a norm before the feed-forward says otherwise.
+       .config = [](const GgufFile&, Json& c) { c["use_parallel_residual"] = true; }},
+      {.fixture = "gemma",
+       .model_type = "gemma",
+       .names = kCommon,
+       .plus_one = true,
+       .tolerance = 1e-6F},
+      {.fixture = "gemma2",
+       .model_type = "gemma2",
+       .names = gemma,
+       .plus_one = true,
+       .tolerance = 1e-6F},
+      {.fixture = "gemma3",
+       .model_type = "gemma3_text",
+       .names = gemma,
+       .plus_one = true,
+       .tolerance = 1e-6F},
       {.fixture = "phi2",
        .model_type = "phi",
        .names = common_but({{"output_norm", "model.final_layernorm"},
@@ -156,201 +120,14 @@ std::vector<Case> cases() {
   return all;
 }
 
-Tensor rows_from(const Tensor& t, const std::function<int64_t(int64_t)>& source) {
-  Tensor out = Tensor::zeros(t.dtype(), t.shape());
-  const int64_t rows = t.shape()[0];
-  const auto bytes = static_cast<size_t>(t.bytes() / rows);
-  for (int64_t i = 0; i < rows; ++i) {
-    std::memcpy(out.as<std::byte>() + static_cast<size_t>(i) * bytes,
-                t.as<std::byte>() + static_cast<size_t>(source(i)) * bytes, bytes);
-  }
-  return out;
-}
-
-Tensor transposed(const Tensor& t) {
-  Tensor out = Tensor::zeros(DType::f32, Shape{t.shape()[1], t.shape()[0]});
-  for (int64_t r = 0; r < t.shape()[0]; ++r) {
-    for (int64_t c = 0; c < t.shape()[1]; ++c) {
-      out.as<float>()[c * t.shape()[0] + r] = t.as<float>()[r * t.shape()[1] + c];
-    }
-  }
-  return out;
-}
-
-class FolderWriter {
- public:
-  FolderWriter(const GgufFile& file, const Case& c, std::string folder)
-      : file_(file), case_(c), folder_(std::move(folder)) {
-    prefix_ = file.text("general.architecture") + ".";
-  }
-
-  void write() {
-    for (const GgufTensor& t : file_.tensors()) add(t.name, file_.tensor(t.name));
-    write_safetensors(folder_ + "/model.safetensors", tensors_);
-    write_text_file(folder_ + "/config.json", config().dump(1));
-    write_text_file(folder_ + "/tokenizer.json",
-                    R"({"model":{"type":"BPE","vocab":{"a":0,"b":1},"merges":[]},)"
-                    R"("pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false}})");
-    write_text_file(folder_ + "/tokenizer_config.json",
-                    R"({"eos_token":{"content":"b"},"chat_template":"{{ messages }}"})");
-  }
-
- private:
-  [[nodiscard]] int64_t number(const std::string& key, int64_t otherwise) const {
-    return file_.integer(prefix_ + key, otherwise);
-  }
-  [[nodiscard]] int64_t heads() const { return number("attention.head_count", 1); }
-  [[nodiscard]] int64_t head_size() const {
-    return number("attention.key_length", number("embedding_length", 0) / heads());
-  }
-
-  // Undoes what GGUF does to a tensor of this family.
-  Tensor original(const std::string& part, const Tensor& t) const {
-    const int64_t D = head_size();
-    if (case_.plus_one && part.ends_with("norm")) {
-      Tensor less = t.clone();
-      for (int64_t i = 0; i < less.shape().elements(); ++i) less.as<float>()[i] -= 1;
-      return less;
-    }
-    if (case_.pairs && (part == "attn_q" || part == "attn_k")) {
-      return rows_from(t, [D](int64_t row) {
-        const int64_t i = row % D;
-        return row - i + 2 * (i % (D / 2)) + i / (D / 2);
-      });
-    }
-    if (case_.neox && part == "attn_qkv") {
-      const int64_t H = heads();
-      return rows_from(t, [H, D](int64_t row) {
-        const int64_t head = row / (3 * D);
-        const int64_t which = row / D % 3;
-        return (which * H + head) * D + row % D;
-      });
-    }
-    if (case_.conv1d && t.shape().rank() == 2) return transposed(t);
-    if (part == "ffn_gate_inp_shexp") return t.reshaped({1, t.shape()[0]});
-    return t;
-  }
-
-  void add(const std::string& name, const Tensor& t) {
-    std::string stem = name.substr(0, name.rfind('.'));
-    const std::string suffix = name.substr(stem.size());
-    std::string prefix;
-    if (stem.starts_with("blk.")) {
-      const size_t dot = stem.find('.', 4);
-      prefix = case_.layers + stem.substr(4, dot - 4) + ".";
-      stem = stem.substr(dot + 1);
-    }
-    ASSERT_TRUE(case_.names.contains(stem)) << name;
-    const std::string& hf = case_.names.at(stem);
-    const size_t star = hf.find('*');
-    if (star == hf.npos) {
-      // Embedding tables are not transposed.
-      const Tensor changed = prefix.empty() && case_.conv1d ? t : original(stem, t);
-      tensors_.emplace_back(prefix + hf + suffix, changed);
-      return;
-    }
-    const Shape slice{t.shape()[1], t.shape()[2]};
-    for (int64_t e = 0; e < t.shape()[0]; ++e) {
-      const auto* data = t.as<float>() + e * slice.elements();
-      tensors_.emplace_back(
-          prefix + std::string(hf).replace(star, 1, fmt::format("{}", e)) + suffix,
-          Tensor::from({data, static_cast<size_t>(slice.elements())}, slice));
-    }
-  }
-
-  // config.json with the names that the family uses.
-  [[nodiscard]] Json config() const {
-    const bool gpt2 = case_.model_type == "gpt2";
-    Json c = {{"model_type", case_.model_type}, {"vocab_size", number("vocab_size", 0)}};
-    const auto count = [&](const char* hf, const std::string& key) {
-      if (file_.find(prefix_ + key) != nullptr) c[hf] = number(key, 0);
-    };
-    const auto real = [&](const char* hf, const std::string& key) {
-      if (file_.find(prefix_ + key) != nullptr) c[hf] = file_.real(prefix_ + key);
-    };
-    count(gpt2 ? "n_positions" : "max_position_embeddings", "context_length");
-    count(gpt2 ? "n_embd" : "hidden_size", "embedding_length");
-    count(gpt2 ? "n_layer" : "num_hidden_layers", "block_count");
-    count(gpt2 ? "n_inner" : "intermediate_size", "feed_forward_length");
-    count(gpt2 ? "n_head" : "num_attention_heads", "attention.head_count");
-    count("num_key_value_heads", "attention.head_count_kv");
-    count("head_dim", "attention.key_length");
-    real(gpt2 ? "layer_norm_epsilon" : "layer_norm_eps", "attention.layer_norm_epsilon");
-    real("rms_norm_eps", "attention.layer_norm_rms_epsilon");
-    real("rope_theta", "rope.freq_base");
-    const auto rotated = static_cast<double>(number("rope.dimension_count", head_size()));
-    if (rotated != static_cast<double>(head_size())) {
-      c[case_.neox ? "rotary_pct" : "partial_rotary_factor"] =
-          rotated / static_cast<double>(head_size());
-    }
-    count("num_experts", "expert_count");
-    count("num_experts_per_tok", "expert_used_count");
-    count("moe_intermediate_size", "expert_feed_forward_length");
-    count("shared_expert_intermediate_size", "expert_shared_feed_forward_length");
-    count("sliding_window", "attention.sliding_window");
-    real("attn_logit_softcapping", "attn_logit_softcapping");
-    real("final_logit_softcapping", "final_logit_softcapping");
-    real("rope_local_base_freq", "rope.freq_base_swa");
-    real("logits_scaling", "logit_scale");
-    real("residual_multiplier", "residual_scale");
-    real("embedding_multiplier", "embedding_scale");
-    real("attention_multiplier", "attention.scale");
-    if (file_.find(prefix_ + "use_parallel_residual") != nullptr) {
-      c["use_parallel_residual"] = file_.boolean(prefix_ + "use_parallel_residual");
-    }
-    c["tie_word_embeddings"] = file_.find_tensor("output.weight") == nullptr;
-    c.update(case_.extra);
-    return c;
-  }
-
-  const GgufFile& file_;
-  const Case& case_;
-  std::string folder_, prefix_;
-  std::vector<std::pair<std::string, Tensor>> tensors_;
-};
-
-GgufFile parsed(const GgufWriter& writer) {
-  auto bytes = std::make_shared<std::vector<std::byte>>(writer.bytes());
-  return GgufFile::parse(*bytes, bytes, "imported");
-}
-
-class ImportedFamily : public testing::TestWithParam<Case> {};
+class ImportedFamily : public testing::TestWithParam<FolderCase> {};
 
 TEST_P(ImportedFamily, GivesTheFixtureBack) {
-  const Case& c = GetParam();
-  const std::string path = shared("fixtures/architectures/" + c.fixture + ".gguf");
+  const FolderCase& c = GetParam();
+  const std::string path = test::shared("fixtures/architectures/" + c.fixture + ".gguf");
   if (!fs::exists(path)) GTEST_SKIP() << "missing " << path;
-  const TemporaryFolder folder;
   const GgufFile fixture = GgufFile::open(path);
-  FolderWriter(fixture, c, folder.path()).write();
-  const GgufFile imported = parsed(hf_folder_to_gguf(folder.path(), std::nullopt));
-  ASSERT_EQ(imported.tensors().size(), fixture.tensors().size());
-  for (const GgufTensor& t : fixture.tensors()) {
-    ASSERT_NE(imported.find_tensor(t.name), nullptr) << t.name;
-    const Tensor expected = fixture.tensor(t.name);
-    const Tensor got = imported.tensor(t.name);
-    ASSERT_EQ(got.shape(), expected.shape()) << t.name;
-    ASSERT_EQ(got.dtype(), expected.dtype()) << t.name;
-    for (int64_t i = 0; i < expected.shape().elements(); ++i) {
-      // Norms less one and plus one again lose the last bit.
-      const float tolerance = c.plus_one ? 1e-6F : 0.0F;
-      ASSERT_NEAR(got.as<float>()[i], expected.as<float>()[i], tolerance) << t.name << " " << i;
-    }
-  }
-  const std::string prefix = fixture.text("general.architecture") + ".";
-  for (const auto& [key, value] : fixture.metadata()) {
-    if (!key.starts_with(prefix)) continue;
-    ASSERT_NE(imported.find(key), nullptr) << key;
-    if (std::holds_alternative<float>(value)) {
-      EXPECT_FLOAT_EQ(static_cast<float>(imported.real(key)), std::get<float>(value)) << key;
-    } else if (!std::holds_alternative<bool>(value)) {
-      EXPECT_EQ(imported.integer(key), fixture.integer(key)) << key;
-    } else {
-      EXPECT_EQ(imported.boolean(key), std::get<bool>(value)) << key;
-    }
-  }
-  EXPECT_EQ(imported.text("tokenizer.chat_template"), "{{ messages }}");
-  EXPECT_EQ(imported.integer("tokenizer.ggml.eos_token_id"), 1);
+  test::expect_round_trip(fixture, c);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ImportedFamily, testing::ValuesIn(cases()), [](const auto& info) {
@@ -431,6 +208,33 @@ TEST(ImportHf, Llama3ScalingBecomesFrequencyFactors) {
   EXPECT_NEAR(factors.as<float>()[1], 1 / ((1 - smooth) / 8 + smooth), 1e-5);
 }
 
+TEST(ImportHf, StacksTheNormsOfHeadsAndLeavesOutWhatIsNoPartOfTheText) {
+  const TemporaryFolder folder;
+  write_tiny(folder, R"({"model_type":"stablelm"})");
+  const std::string file = folder.file("model.safetensors");
+  std::vector<std::pair<std::string, Tensor>> tensors;
+  {
+    const SafetensorsFile whole = SafetensorsFile::open(file);
+    for (const SafetensorsEntry& e : whole.entries())
+      tensors.emplace_back("language_model." + e.name, whole.tensor(e.name).clone());
+  }
+  const auto add = [&](const std::string& name, float value) {
+    tensors.emplace_back(name, Tensor::from(std::vector<float>(4, value), {4}));
+  };
+  const std::string norm = "model.layers.0.self_attn.q_layernorm.norms.";
+  add(norm + "1.weight", 2);
+  add(norm + "0.weight", 1);
+  add("model.layers.1.mlp.up_proj.weight", 0);  // a block too many foretells further tokens
+  add("vision_tower.patch.weight", 0);
+  write_safetensors(file, tensors);
+  const GgufFile imported = parsed(hf_folder_to_gguf(folder.path(), std::nullopt));
+  const Tensor norms = imported.tensor("blk.0.attn_q_norm.weight");
+  EXPECT_EQ(norms.shape(), (Shape{2, 4}));
+  EXPECT_EQ(norms.as<float>()[4], 2.0F);
+  EXPECT_EQ(imported.find_tensor("blk.1.ffn_up.weight"), nullptr);
+  EXPECT_NE(imported.find_tensor("token_embd.weight"), nullptr);
+}
+
 TEST(ImportHf, FaultsNameTheFileAndTheField) {
   const TemporaryFolder folder;
   write_tiny(folder, R"({"model_type":"rwkv"})");
@@ -445,6 +249,23 @@ TEST(ImportHf, FaultsNameTheFileAndTheField) {
   EXPECT_NE(error_of(folder).find("rope_scaling.type: expected default"), std::string::npos);
   write_tiny(folder, R"({"vocab_size":1})");
   EXPECT_NE(error_of(folder).find("at most 1 tokens"), std::string::npos);
+  write_tiny(folder, R"({"model_type":"granitemoehybrid","layer_types":["attention","mamba"]})");
+  EXPECT_NE(error_of(folder).find("layer_types: expected 1 kinds"), std::string::npos)
+      << error_of(folder);
+  write_tiny(folder, R"({"model_type":"jamba"})");
+  EXPECT_NE(error_of(folder).find("attn_layer_period"), std::string::npos) << error_of(folder);
+  write_tiny(folder, R"({"model_type":"deepseek_v2","qk_rope_head_dim":4,"scoring_func":"tanh"})");
+  EXPECT_NE(error_of(folder).find("scoring_func: expected softmax or sigmoid"), std::string::npos)
+      << error_of(folder);
+  write_tiny(folder, R"({"model_type":"gpt_oss","swiglu_limit":5.0})");
+  EXPECT_NE(error_of(folder).find("swiglu_limit: expected 7"), std::string::npos)
+      << error_of(folder);
+  write_tiny(folder, R"({"model_type":"bert","hidden_act":"relu"})");
+  EXPECT_NE(error_of(folder).find("hidden_act: expected gelu"), std::string::npos)
+      << error_of(folder);
+  write_tiny(folder, R"({"model_type":"openelm","ffn_dim_divisor":0})");
+  EXPECT_NE(error_of(folder).find("ffn_dim_divisor: expected a positive"), std::string::npos)
+      << error_of(folder);
   write_tiny(folder, R"({"model_type":"phi"})");
   EXPECT_NE(error_of(folder).find("expected one of a phi model"), std::string::npos);
   fs::remove(folder.file("tokenizer.json"));

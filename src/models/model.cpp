@@ -4,10 +4,12 @@
 #include <set>
 
 #include "base/error.h"
+#include "formats/gguf_split.h"
 #include "formats/gguf_writer.h"
 #include "models/architectures.h"
 #include "models/config_gguf.h"
 #include "models/file_type.h"
+#include "models/old_spellings.h"
 
 namespace bantam {
 namespace {
@@ -96,6 +98,7 @@ Model load_model(const GgufFile& file, std::string_view name) {
   model.config = read_config(file, name);
   model.name = file.text("general.name", std::filesystem::path(name).stem().string());
   for (const GgufTensor& t : file.tensors()) model.weights[t.name] = file.tensor(t.name);
+  modernise(model.config, name, model.weights);
   fit_weights(model, name);
   if (is_tokenizer_model(file.text("tokenizer.ggml.model", "none"))) {
     model.tokenizer = make_tokenizer(read_tokenizer(file), name);
@@ -118,7 +121,8 @@ Model load_model(const std::string& path) {
   return load_model(GgufFile::open(path), path);
 }
 
-void save_model(const Model& model, const std::string& path) {
+std::vector<std::string> save_model(const Model& model, const std::string& path,
+                                    std::optional<int64_t> part_bytes) {
   GgufWriter out;
   out.set("general.architecture", model.config.architecture);
   out.set("general.name", model.name);
@@ -136,7 +140,9 @@ void save_model(const Model& model, const std::string& path) {
   for (const auto& [name, t] : model.weights) {
     if (!written.contains(name)) out.add_tensor(name, t);
   }
+  if (part_bytes) return write_gguf_parts(out, path, static_cast<uint64_t>(*part_bytes));
   out.write(path);
+  return {path};
 }
 
 }  // namespace bantam

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -155,13 +156,16 @@ struct Model {
   [[nodiscard]] DType main_type() const;
 };
 
-// Reads a GGUF file, or one that is already parsed. Every weight that the architecture needs must
-// be there with the right shape. Throws ErrorKind::file, format or model.
+// Reads a GGUF file (or, named by any of them, the parts of one), or what is already parsed. Every
+// weight that the architecture needs must be there with the right shape. Throws ErrorKind::file,
+// format or model.
 Model load_model(const std::string& path);
 Model load_model(const GgufFile& file, std::string_view name);
 
-// Writes a GGUF file that other runtimes load. Atomic.
-void save_model(const Model& model, const std::string& path);
+// Writes a GGUF file that other runtimes load. Atomic. Where `part_bytes` are given and a file
+// would hold more, parts NAME-00001-of-00002.gguf. Returns the names of the files.
+std::vector<std::string> save_model(const Model& model, const std::string& path,
+                                    std::optional<int64_t> part_bytes = {});
 
 // The GGUF keys `tokenizer.ggml.*`.
 TokenizerSpec read_tokenizer(const GgufFile& file);

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "formats/gguf_writer.h"
 #include "models/model.h"
+#include "models/old_spellings.h"
 
 namespace bantam {
 namespace {
@@ -69,6 +70,7 @@ TokenizerSpec read_tokenizer(const GgufFile& file) {
   s.model = file.text("tokenizer.ggml.model");
   s.pre = file.text("tokenizer.ggml.pre", "");
   read_tables(file, s);
+  if (s.model == "gpt2" && s.pre.empty()) s.pre = guess_pre_tokenizer(s);
   const bool llama = s.model == "llama";
   const bool bert = s.model == "bert";
   const bool t5 = s.model == "t5";

@@ -16,13 +16,24 @@
 namespace bantam {
 namespace {
 
+// Files from before latent attention was computed as such describe the heads that come out of it.
+void modernise_sizes(ModelConfig& c) {
+  LatentAttention& l = c.latent;
+  l.key_size = c.head_size;
+  l.value_size = c.value_size;
+  c.head_count_kv = 1;
+  c.head_size = l.rank + c.rope_dims;
+  c.value_size = l.rank;
+}
+
 void keys(ConfigKeys& k, ModelConfig& c) {
   decoder_keys(k, c);
   LatentAttention& l = c.latent;
   k.size("attention.q_lora_rank", l.query_rank);
   k.count("attention.kv_lora_rank", l.rank);
-  k.count("attention.key_length_mla", l.key_size);
-  k.count("attention.value_length_mla", l.value_size);
+  k.size("attention.key_length_mla", l.key_size);
+  k.size("attention.value_length_mla", l.value_size);
+  if (l.key_size == 0) modernise_sizes(c);
   k.expect(c.rope_dims < l.key_size, "attention.key_length_mla",
            fmt::format("more than the {} rotated elements", c.rope_dims), l.key_size);
   k.number("rope.scaling.yarn_log_multiplier", l.yarn_log_multiplier, 0);

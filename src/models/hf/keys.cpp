@@ -82,6 +82,10 @@ void write_rotary(const JsonField& config, int64_t head_size, const std::string&
       out.set(p + "rope.scaling.original_context_length",
               static_cast<uint32_t>(original.integer()));
     }
+    for (const char* beta : {"beta_fast", "beta_slow"}) {
+      if (const JsonField given = scaling[beta])
+        out.set(fmt::format("{}rope.scaling.yarn_{}", p, beta), static_cast<float>(given.real()));
+    }
   } else {
     type.wrong("default, linear, llama3, longrope or yarn");
   }
@@ -96,49 +100,110 @@ JsonField first_of(const JsonField& config, std::initializer_list<std::string_vi
   return config[*names.begin()];
 }
 
+void expect(bool plain, const JsonField& field, std::string_view expected) {
+  if (!plain) field.wrong(expected);
+}
+
+namespace {
+
+// Where blocks differ, the largest of their numbers.
+int64_t positive(const JsonField& config, std::initializer_list<std::string_view> names) {
+  const JsonField field = first_of(config, names);
+  int64_t value = field.is_array() ? 0 : field.integer();
+  for (const JsonField& item : field.is_array() ? field.items() : std::vector<JsonField>()) {
+    value = std::max(value, item.integer());
+  }
+  expect(value > 0 && value <= (int64_t{1} << 31), field, "a positive number");
+  return value;
+}
+
+// A number that not all families have.
+int64_t optional(const JsonField& config, std::initializer_list<std::string_view> names,
+                 int64_t otherwise) {
+  return first_of(config, names) ? positive(config, names) : otherwise;
+}
+
+}  // namespace
+
 Dimensions read_dimensions(const JsonField& config) {
   Dimensions d;
-  const auto positive = [&](std::initializer_list<std::string_view> names) {
-    const JsonField field = first_of(config, names);
-    const int64_t value = field.integer();
-    if (value <= 0 || value > (int64_t{1} << 31)) field.wrong("a positive number");
-    return value;
-  };
-  d.embedding = positive({"hidden_size", "n_embd", "d_model"});
-  d.blocks = positive({"num_hidden_layers", "n_layer"});
-  if (!first_of(config, {"num_attention_heads", "n_head"})) return d;  // no attention
-  d.heads = positive({"num_attention_heads", "n_head"});
-  d.kv_heads = config["num_key_value_heads"] ? positive({"num_key_value_heads"}) : d.heads;
-  d.head_size = config["head_dim"] ? positive({"head_dim"}) : d.embedding / d.heads;
+  d.embedding = positive(config, {"hidden_size", "n_embd", "d_model", "dim", "model_dim"});
+  d.blocks =
+      positive(config, {"num_hidden_layers", "n_layer", "n_layers", "num_transformer_layers"});
+  d.scan_groups = optional(config, {"mamba_n_groups", "n_groups"}, 1);
+  d.latent_rank = optional(config, {"kv_lora_rank"}, 0);
+  d.plain_key = optional(config, {"qk_nope_head_dim"}, 0);
+  d.latent_value = optional(config, {"v_head_dim"}, 0);
+  d.heads = optional(config, {"num_attention_heads", "n_head", "n_heads", "num_query_heads"}, 0);
+  if (d.heads == 0) return d;  // no attention
+  d.kv_heads = optional(config, {"num_key_value_heads", "num_kv_heads"}, d.heads);
+  d.head_size = optional(config, {"head_dim"}, d.embedding / d.heads);
   return d;
 }
 
-void write_keys(const Family& family, const JsonField& config, GgufWriter& out) {
-  const std::string p = fmt::format("{}.", family.gguf);
-  const Dimensions d = read_dimensions(config);
-  const auto count = [&](const char* key, int64_t value) {
-    out.set(p + key, static_cast<uint32_t>(value));
-  };
-  const JsonField context = first_of(config, {"max_position_embeddings", "n_positions", "n_ctx"});
-  count("context_length", d.heads > 0 ? context.integer() : context.integer(1 << 20));
-  count("embedding_length", d.embedding);
-  count("block_count", d.blocks);
-  const JsonField inner = first_of(config, {"intermediate_size", "n_inner"});
-  count("feed_forward_length", d.heads > 0 ? inner.integer(4 * d.embedding) : 0);
-  count("attention.head_count", d.heads);
-  if (d.heads > 0) count("attention.head_count_kv", d.kv_heads);
-  if (config["head_dim"]) {
-    count("attention.key_length", d.head_size);
-    count("attention.value_length", d.head_size);
+void KeyWriter::count(std::string_view key, int64_t value) const {
+  out.set(prefix + std::string(key), static_cast<uint32_t>(value));
+}
+
+void KeyWriter::number(std::string_view key, double value) const {
+  out.set(prefix + std::string(key), static_cast<float>(value));
+}
+
+void KeyWriter::flag(std::string_view key, bool value) const {
+  out.set(prefix + std::string(key), value);
+}
+
+void KeyWriter::per_block(std::string_view key, const std::vector<int64_t>& values) const {
+  out.set(prefix + std::string(key), GgufArray(std::vector<int32_t>(values.begin(), values.end())));
+}
+
+namespace {
+
+void write_sizes(const Family& family, const KeyWriter& k) {
+  const JsonField& config = k.config;
+  const Dimensions& d = k.d;
+  const JsonField context =
+      first_of(config, {"max_position_embeddings", "n_positions", "n_ctx", "max_context_length"});
+  k.count("context_length", d.heads > 0 ? context.integer() : context.integer(1 << 20));
+  k.count("embedding_length", d.embedding);
+  k.count("block_count", d.blocks);
+  const JsonField inner = first_of(config, {"intermediate_size", "n_inner", "hidden_dim"});
+  k.count("feed_forward_length", d.heads > 0 ? inner.integer(4 * d.embedding) : 0);
+  k.count("attention.head_count", d.heads);
+  if (d.heads > 0) k.count("attention.head_count_kv", d.kv_heads);
+  if (d.heads > 0 && config["head_dim"]) {
+    k.count("attention.key_length", d.head_size);
+    k.count("attention.value_length", d.head_size);
   }
-  count("vocab_size", config["vocab_size"].integer());
-  const double eps =
-      first_of(config, {"rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon"}).real(1e-5);
-  out.set(
-      p + (family.layer_norm ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon"),
-      static_cast<float>(eps));
-  if (family.rotary) write_rotary(config, d.head_size, p, out);
-  if (family.keys != nullptr) family.keys(config, p, out);
+  k.count("vocab_size", config["vocab_size"].integer());
+  k.number(family.layer_norm ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon",
+           first_of(config, {"rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon"}).real(1e-5));
+}
+
+void copy_key(const KeyRule& rule, const KeyWriter& k) {
+  const JsonField field = k.config[rule.hf];
+  if (!field) return;
+  switch (rule.kind) {
+    case KeyRule::count:
+      return k.count(rule.gguf, field.integer());
+    case KeyRule::number:
+      return k.number(rule.gguf, field.real());
+    case KeyRule::flag:
+      return k.flag(rule.gguf, field.boolean());
+  }
+}
+
+}  // namespace
+
+void write_keys(const Family& family, const JsonField& config, GgufWriter& out) {
+  const Dimensions d = read_dimensions(config);
+  const KeyWriter k{config, d, fmt::format("{}.", family.gguf), out};
+  write_sizes(family, k);
+  if (family.rotary) write_rotary(config, d.head_size, k.prefix, out);
+  for (const std::span<const KeyRule> group : family.keys) {
+    for (const KeyRule& rule : group) copy_key(rule, k);
+  }
+  if (family.more != nullptr) family.more(k);
 }
 
 }  // namespace bantam::hf

@@ -1,8 +1,6 @@
 #include "models/hf/weights.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 #include <map>
 
 #include "base/error.h"
@@ -17,10 +15,34 @@ struct Name {
   std::vector<int64_t> numbers;
 };
 
-Name parse_name(std::string_view text) {
-  for (const std::string_view prefix : {"language_model.", "transformer."}) {
+// Some files say which model the tensors are a part of.
+std::string without_owner(std::string_view text) {
+  constexpr std::string_view kInner = "model.language_model.";
+  if (text.starts_with(kInner)) return fmt::format("model.{}", text.substr(kInner.size()));
+  for (const std::string_view prefix :
+       {"language_model.", "transformer.", "bert.", "distilbert.transformer.", "distilbert."}) {
     if (text.starts_with(prefix)) text.remove_prefix(prefix.size());
   }
+  return std::string(text);
+}
+
+// What stands beside the text part of a model.
+bool is_foreign(std::string_view name) {
+  if (name.starts_with("model.")) name.remove_prefix(6);
+  return name.starts_with("vision_tower.") || name.starts_with("multi_modal_projector.");
+}
+
+Name parse_name(std::string_view whole) {
+  std::string changed = without_owner(whole);
+  const auto ends_with = [&](std::string_view end, std::string_view today) {
+    if (!changed.ends_with(end)) return;
+    changed.resize(changed.size() - end.size());
+    changed += today;
+  };
+  // Norms of BERT's first checkpoints.
+  ends_with(".gamma", ".weight");
+  ends_with(".beta", ".bias");
+  std::string_view text = changed;
   Name name;
   while (!text.empty()) {
     const size_t dot = std::min(text.find('.'), text.size());
@@ -41,132 +63,66 @@ Name parse_name(std::string_view text) {
 
 struct Found {
   const TensorRule* rule = nullptr;
+  bool in_block = false;
   std::string suffix;  // ".weight", ".bias" or nothing
 };
 
-Found find_rule(const Family& family, const std::string& pattern) {
+Found find_in_group(const TensorGroup& group, std::string_view pattern) {
+  if (!pattern.starts_with(group.prefix)) return {};
+  pattern.remove_prefix(group.prefix.size());
   for (const std::string_view suffix : {"", ".weight", ".bias"}) {
     if (!pattern.ends_with(suffix)) continue;
-    const std::string_view stem =
-        std::string_view(pattern).substr(0, pattern.size() - suffix.size());
-    const auto it = std::ranges::find(family.tensors, stem, &TensorRule::hf);
-    if (it != family.tensors.end()) return {&*it, std::string(suffix)};
+    const std::string_view stem = pattern.substr(0, pattern.size() - suffix.size());
+    const auto it = std::ranges::find(group.rules, stem, &TensorRule::hf);
+    if (it != group.rules.end())
+      return {&*it, group.prefix.find('*') != group.prefix.npos, std::string(suffix)};
   }
   return {};
 }
 
-std::string gguf_name(const Found& found, const Name& name) {
-  std::string text(found.rule->gguf);
-  const size_t star = text.find('*');
-  if (star != text.npos) text.replace(star, 1, fmt::format("{}", name.numbers.at(0)));
-  return text + found.suffix;
-}
-
-// Row i of the result is row source(i) of the tensor.
-template <typename Source>
-Tensor permuted_rows(const Tensor& t, Source source) {
-  Tensor out = Tensor::zeros(t.dtype(), t.shape());
-  const int64_t rows = t.shape()[0];
-  const auto bytes = static_cast<size_t>(t.bytes() / rows);
-  for (int64_t i = 0; i < rows; ++i) {
-    std::memcpy(out.as<std::byte>() + static_cast<size_t>(i) * bytes,
-                t.as<std::byte>() + static_cast<size_t>(source(i)) * bytes, bytes);
+Found find_rule(const Family& family, std::string_view pattern) {
+  for (const TensorGroup& group : family.tensors) {
+    if (Found found = find_in_group(group, pattern); found.rule != nullptr) return found;
   }
-  return out;
+  return {};
 }
 
-// From the two halves of each head to neighbouring pairs.
-Tensor paired(const Tensor& t, int64_t head_size) {
-  return permuted_rows(t, [head_size](int64_t row) {
-    const int64_t within = row % head_size;
-    return row - within + (within % 2) * (head_size / 2) + within / 2;
-  });
+std::vector<std::string> gguf_names(const Found& found, const Name& name) {
+  std::vector<std::string> names;
+  std::string_view left = found.rule->gguf;
+  while (!left.empty()) {
+    const size_t space = std::min(left.find(' '), left.size());
+    const std::string part(left.substr(0, space));
+    names.push_back(found.in_block
+                        ? fmt::format("blk.{}.{}{}", name.numbers.at(0), part, found.suffix)
+                        : part + found.suffix);
+    left.remove_prefix(std::min(space + 1, left.size()));
+  }
+  return names;
 }
 
-Tensor regrouped(const Tensor& t, int64_t heads, int64_t head_size) {
-  return permuted_rows(t, [=](int64_t row) {
-    const int64_t part = row / (heads * head_size);
-    const int64_t head = row / head_size % heads;
-    return (head * 3 + part) * head_size + row % head_size;
-  });
-}
-
-Tensor transposed(const Tensor& t) {
-  const int64_t rows = t.shape()[0];
-  const int64_t columns = t.shape()[1];
-  Tensor out = Tensor::zeros(t.dtype(), Shape{columns, rows});
-  const auto size = static_cast<size_t>(dtype_info(t.dtype()).block_bytes);
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t c = 0; c < columns; ++c) {
-      std::memcpy(out.as<std::byte>() + static_cast<size_t>(c * rows + r) * size,
-                  t.as<std::byte>() + static_cast<size_t>(r * columns + c) * size, size);
+Tensor scaled(const Tensor& t, const std::vector<RowScale>& scales) {
+  if (scales.empty()) return t;
+  Tensor out = t.to(DType::f32);
+  const int64_t rows = t.shape()[0], columns = t.shape().elements() / rows;
+  int64_t row = 0;
+  for (const RowScale& s : scales) {
+    for (; row < std::min(s.end, rows); ++row) {
+      for (int64_t c = 0; c < columns; ++c) {
+        float& x = out.as<float>()[row * columns + c];
+        x = static_cast<float>(x * s.factor);
+      }
     }
   }
   return out;
 }
 
-template <typename Function>
-Tensor mapped(const Tensor& t, Function function) {
-  Tensor out = t.to(DType::f32);
-  for (int64_t i = 0; i < out.shape().elements(); ++i) {
-    out.as<float>()[i] = function(out.as<float>()[i]);
-  }
-  return out;
-}
-
-Shape changed_shape(Change change, const Shape& shape) {
-  if (change == Change::transpose && shape.rank() == 2) return {shape[1], shape[0]};
-  if (change != Change::squeeze) return shape;
-  std::vector<int64_t> dims;
-  for (int axis = 0; axis < shape.rank(); ++axis) {
-    if (shape[axis] != 1) dims.push_back(shape[axis]);
-  }
-  return Shape(dims);
-}
-
-Tensor changed(Change change, const Tensor& t, const Dimensions& d) {
-  switch (change) {
-    case Change::plus_one:
-      return mapped(t, [](float x) { return x + 1; });
-    case Change::negated_exp:
-      return mapped(t, [](float x) { return -std::exp(x); });
-    case Change::transpose:
-      return t.shape().rank() == 2 ? transposed(t) : t;
-    case Change::rotary_q:
-    case Change::rotary_k:
-      return paired(t, d.head_size);
-    case Change::neox_qkv:
-      return regrouped(t, d.heads, d.head_size);
-    case Change::squeeze:
-      return t.reshaped(changed_shape(change, t.shape()));
-    default:
-      return t;
-  }
-}
-
-void check_rows(const std::string& name, const Tensor& t, int64_t expected,
-                const JsonField& config) {
-  if (t.shape().rank() > 0 && t.shape()[0] == expected) return;
-  fail(ErrorKind::model, config.file(), "tensor \"{}\": expected {} rows, got the shape {}", name,
-       expected, t.shape().str());
-}
-
-void check(const std::string& name, Change change, const Tensor& t, const Dimensions& d,
-           const JsonField& config) {
-  if (change == Change::rotary_q) check_rows(name, t, d.heads * d.head_size, config);
-  if (change == Change::rotary_k) check_rows(name, t, d.kv_heads * d.head_size, config);
-  if (change == Change::neox_qkv) check_rows(name, t, 3 * d.heads * d.head_size, config);
-  const bool halves = change == Change::rotary_q || change == Change::rotary_k;
-  if (halves && d.head_size % 2 != 0) {
-    fail(ErrorKind::model, config.file(), "head_dim: expected an even number, got {}", d.head_size);
-  }
-}
-
 DType target_type(const std::string& name, const Shape& shape, DType from,
                   std::optional<DType> wanted) {
-  const bool steers = name.find("_norm") != name.npos || name.find("ffn_gate_inp") != name.npos ||
-                      name.find("ssm_conv1d") != name.npos || name.find(".ssm_a") != name.npos ||
-                      name.find(".ssm_d") != name.npos;
+  const auto has = [&](std::string_view part) { return name.find(part) != name.npos; };
+  const bool steers = has("_norm") || has("ffn_gate_inp") || has("ssm_conv1d") || has(".ssm_a") ||
+                      has(".ssm_d") || has("shortconv.conv") || has("token_types") ||
+                      has("position_embd") || name.ends_with(".bias");
   if (shape.rank() < 2 || steers) return DType::f32;
   if (!wanted) return from;
   const bool fits = shape[-1] % dtype_info(*wanted).block_length == 0;
@@ -183,48 +139,75 @@ class Importer {
         type_(type),
         out_(out),
         dimensions_(read_dimensions(config)),
-        tied_(config["tie_word_embeddings"].boolean(false)) {}
+        tied_(first_of(config, {"tie_word_embeddings", "tie_embedding"}).boolean(false)) {}
 
   void run() {
     for (const std::string& hf : folder_.names()) add(hf);
-    for (const auto& [name, experts] : experts_) add_stacked(name, experts);
+    for (const auto& [name, slices] : stacks_) add_stacked(name, slices);
   }
 
  private:
   void add(const std::string& hf) {
+    if (is_foreign(hf)) return;
     const Name name = parse_name(hf);
     const Found found = find_rule(family_, name.pattern);
     if (found.rule == nullptr) {
       fail(ErrorKind::model, config_.file(), "tensor \"{}\": expected one of a {} model, got this",
            hf, family_.model_type);
     }
-    const Change change = found.rule->change;
-    if (change == Change::drop) return;
-    const std::string gguf = gguf_name(found, name);
-    if (tied_ && gguf == "output.weight") return;
-    if (change == Change::expert) {
-      experts_[gguf][name.numbers.at(1)] = hf;
+    // Blocks after the last foretell further tokens; nothing here uses them.
+    if (found.in_block && name.numbers.at(0) >= dimensions_.blocks) return;
+    const Change* change = found.rule->change;
+    if (change == &drop) return;
+    const std::vector<std::string> gguf = gguf_names(found, name);
+    if (tied_ && gguf[0] == "output.weight") return;
+    if (change == &stack) {
+      stacks_[gguf[0]][name.numbers.at(1)] = hf;
       return;
     }
-    const Tensor tensor = folder_.tensor(hf);
-    check(hf, change, tensor, dimensions_, config_);
-    const Shape shape = changed_shape(change, tensor.shape());
-    const DType target = target_type(gguf, shape, tensor.dtype(), type_);
-    out_.add_tensor(gguf, target, shape,
-                    [tensor, change, target, d = dimensions_](const GgufWriter::Emit& emit) {
-                      emit_tensor(changed(change, tensor, d), target, emit);
+    Source source{std::string(config_.file()), hf, {}, {}, dimensions_};
+    if (change == &mxfp4 || change == &mxfp4_turns) {
+      source.tensor = folder_.bytes(hf);
+      source.scales = folder_.bytes(hf.substr(0, hf.rfind('_')) + "_scales");
+    } else {
+      source.tensor = folder_.tensor(hf);
+    }
+    for (size_t part = 0; part < gguf.size(); ++part) {
+      add_part(gguf[part], source, change, static_cast<int>(part));
+    }
+    untie(gguf[0], source);
+  }
+
+  void add_part(const std::string& gguf, const Source& source, const Change* change, int part) {
+    const Change::Description is =
+        change != nullptr ? change->describe(source, part)
+                          : Change::Description{source.tensor.shape(), source.tensor.dtype()};
+    const DType target = target_type(gguf, is.shape, is.dtype, type_);
+    const std::vector<RowScale> scales = scales_of(gguf);
+    out_.add_tensor(gguf, target, is.shape,
+                    [source, change, part, target, scales](const GgufWriter::Emit& emit) {
+                      const Tensor t =
+                          change != nullptr ? change->apply(source, part) : source.tensor;
+                      emit_tensor(scaled(t, scales), target, emit);
                     });
   }
 
-  void add_stacked(const std::string& gguf, const std::map<int64_t, std::string>& experts) {
-    const auto count = static_cast<int64_t>(experts.size());
-    const Tensor first = folder_.tensor(experts.begin()->second);
-    if (first.shape().rank() != 2) {
-      fail(ErrorKind::model, config_.file(), "tensor \"{}\": expected a matrix, got the shape {}",
-           experts.begin()->second, first.shape().str());
-    }
+  [[nodiscard]] std::vector<RowScale> scales_of(const std::string& gguf) const {
+    return family_.scales != nullptr ? family_.scales(config_, gguf) : std::vector<RowScale>();
+  }
+
+  // A table that serves twice with different multipliers becomes two.
+  void untie(const std::string& gguf, const Source& source) {
+    if (!tied_ || family_.scales == nullptr || gguf != "token_embd.weight") return;
+    const auto table = scales_of(gguf), head = scales_of("output.weight");
+    if (table.at(0).factor != head.at(0).factor) add_part("output.weight", source, nullptr, 0);
+  }
+
+  void add_stacked(const std::string& gguf, const std::map<int64_t, std::string>& names) {
+    const auto count = static_cast<int64_t>(names.size());
+    const Tensor first = folder_.tensor(names.begin()->second);
     std::vector<Tensor> slices;
-    for (const auto& [number, hf] : experts) {
+    for (const auto& [number, hf] : names) {
       slices.push_back(folder_.tensor(hf));
       const bool fits = number + 1 == static_cast<int64_t>(slices.size()) &&
                         slices.back().shape() == first.shape() &&
@@ -234,7 +217,9 @@ class Importer {
            "tensor \"{}\": expected expert {} of shape {}, got expert {} of shape {}", hf,
            slices.size() - 1, first.shape().str(), number, slices.back().shape().str());
     }
-    const Shape shape{count, first.shape()[0], first.shape()[1]};
+    std::vector<int64_t> dims = {count};
+    for (int axis = 0; axis < first.shape().rank(); ++axis) dims.push_back(first.shape()[axis]);
+    const Shape shape{std::span<const int64_t>(dims)};
     const DType target = target_type(gguf, shape, first.dtype(), type_);
     out_.add_tensor(gguf, target, shape, [slices, target](const GgufWriter::Emit& emit) {
       for (const Tensor& slice : slices) emit_tensor(slice, target, emit);
@@ -253,7 +238,7 @@ class Importer {
   GgufWriter& out_;
   Dimensions dimensions_;
   bool tied_;
-  std::map<std::string, std::map<int64_t, std::string>> experts_;  // GGUF name -> number -> name
+  std::map<std::string, std::map<int64_t, std::string>> stacks_;  // GGUF name -> number -> name
 };
 
 }  // namespace

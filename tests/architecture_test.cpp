@@ -23,7 +23,12 @@ struct Sizes {
 };
 
 bool is_encoder(const Architecture& a) {
-  return a.name == "bert";
+  return a.name == "bert" || a.name == "t5encoder";
+}
+
+// Their tests are in t5_test.cpp: a text alone is not what they take.
+bool reads_source(const Architecture& a) {
+  return a.name == "t5";
 }
 
 bool is_one_of(const Architecture& a, std::initializer_list<std::string_view> names) {
@@ -72,6 +77,8 @@ ModelConfig config_of(const Architecture& a, const Sizes& s) {
   c.vocab_size = s.vocabulary;
   c.attention_softcap = 20;
   c.logit_softcap = 15;
+  c.relative_buckets = 8;
+  if (reads_source(a)) c.decoder_block_count = 3;
   if (is_encoder(a)) {
     c.causal = false;
     c.token_types = 2;
@@ -110,11 +117,12 @@ std::vector<float> logits_of(const Model& model, int64_t n, int64_t split, int t
   return sequence_logits(*engine, text(n, model.config.vocab_size), split);
 }
 
-// Those that foretell text, which encoders do not: they take it as a whole.
+// Those that foretell text from text alone. Encoders take it as a whole, encoder-decoders need a
+// source.
 std::vector<const Architecture*> decoders() {
   std::vector<const Architecture*> list;
   for (const Architecture* a : architectures())
-    if (!is_encoder(*a)) list.push_back(a);
+    if (!is_encoder(*a) && !reads_source(*a)) list.push_back(a);
   return list;
 }
 

@@ -10,7 +10,9 @@
 #include "graph/passes.h"
 #include "graph/plan.h"
 #include "models/architectures.h"
+#include "runtime/engine.h"
 #include "shared_files.h"
+#include "tiny_t5.h"
 
 namespace bantam {
 namespace {
@@ -26,6 +28,8 @@ class TrainedForm {
     BuildOptions options;
     options.rows = kRows;
     options.sequence_length = kRows;
+    options.source_rows = 2 * kRows;
+    options.source_length = 2 * kRows;
     options.has_weight = [&](std::string_view name) { return weights_.contains(name); };
     Builder b(g, options);
     const Value logits = build_model(b, model.config);
@@ -74,9 +78,26 @@ class TrainedForm {
       inputs_[1].as<int32_t>()[i] = (i * 53 + 7) % 320;
       inputs_[3].as<int32_t>()[i] = i;
     }
+    bind_source();
     for (const auto& [name, w] : weights_) {
       if (executor_->has_leaf(name)) executor_->bind(name, w.view());
     }
+  }
+
+  // A source that is shorter than its row of the batch.
+  void bind_source() {
+    if (!executor_->has_leaf("source_ids")) return;
+    const int32_t length = kRows + 5;
+    const auto input = [&](const char* name, int64_t rows, const auto& value) {
+      inputs_.push_back(Tensor::zeros(DType::i32, {rows}));
+      for (int32_t i = 0; i < rows; ++i) inputs_.back().as<int32_t>()[i] = value(i);
+      executor_->bind(name, inputs_.back().view());
+    };
+    input("source_ids", 2 * kRows, [](int32_t i) { return (i * 29 + 5) % 320; });
+    input("source_sequences", 2 * kRows, [&](int32_t i) { return i < length ? 0 : -1; });
+    input("source_positions", 2 * kRows, [](int32_t i) { return i; });
+    input("source_ends", 2 * kRows, [&](int32_t) { return length - 1; });
+    input("seen_ends", kRows, [&](int32_t) { return length - 1; });
   }
 
   Weights weights_;
@@ -107,24 +128,24 @@ TEST_P(TrainedArchitecture, GivesTheLogitsOfTheReference) {
 
 // Each weight is moved along its gradient by so much that the loss should change by as much as
 // `change` says. A step may turn over which expert is chosen: then a smaller one is taken.
-TEST_P(TrainedArchitecture, HasTheGradientOfFiniteDifferences) {
-  form_->loss();
+void expect_finite_differences(TrainedForm& form) {
+  form.loss();
   std::vector<std::vector<float>> gradients;
-  for (const std::string& name : form_->names()) gradients.push_back(form_->output("d " + name));
+  for (const std::string& name : form.names()) gradients.push_back(form.output("d " + name));
   ASSERT_FALSE(gradients.empty());
   for (size_t i = 0; i < gradients.size(); ++i) {
-    const std::string& name = form_->names()[i];
+    const std::string& name = form.names()[i];
     double squares = 0;
     for (const float d : gradients[i]) squares += static_cast<double>(d) * static_cast<double>(d);
     ASSERT_GT(squares, 0) << name;
-    const Tensor w = form_->weight(name);
+    const Tensor w = form.weight(name);
     const std::vector<float> kept(w.as<float>(), w.as<float>() + w.shape().elements());
     const auto moved = [&](double change) {
       for (size_t k = 0; k < kept.size(); ++k) {
         w.as<float>()[k] =
             static_cast<float>(kept[k] + change / squares * static_cast<double>(gradients[i][k]));
       }
-      return form_->loss();
+      return form.loss();
     };
     double slope = 0;
     for (const double change : {2e-3, 4e-4, 1e-4}) {
@@ -135,6 +156,45 @@ TEST_P(TrainedArchitecture, HasTheGradientOfFiniteDifferences) {
     std::copy(kept.begin(), kept.end(), w.as<float>());
     EXPECT_NEAR(slope, 1, 0.02) << name;
   }
+}
+
+TEST_P(TrainedArchitecture, HasTheGradientOfFiniteDifferences) {
+  expect_finite_differences(*form_);
+}
+
+TEST(TrainedT5, HasTheGradientOfFiniteDifferences) {
+  for (const bool flan : {false, true}) {
+    ModelConfig c = tiny_t5_config(flan);
+    c.vocab_size = 320;
+    TrainedForm form(filled_model(c));
+    EXPECT_EQ(form.names().size(), required_weights(c).size());
+    expect_finite_differences(form);
+  }
+}
+
+// What stands in the source's row of the batch beyond its end changes nothing, and gets nothing.
+TEST(TrainedT5, GivesTheLogitsOfARunWithItsSourceAlone) {
+  ModelConfig c = tiny_t5_config(true);
+  c.vocab_size = 320;
+  c.context_length = 48;
+  const Model model = filled_model(c);
+  TrainedForm form(model);
+  form.loss();
+  const std::vector<float> trained = form.output("logits");
+  EngineOptions o;
+  o.all_logits = true;
+  o.cache_type = DType::f32;
+  Engine engine(std::make_shared<Model>(model), o);
+  std::vector<int32_t> source;
+  for (int32_t i = 0; i < kRows + 5; ++i) source.push_back((i * 29 + 5) % 320);
+  const Engine::SourceText text{0, source};
+  engine.read(std::span(&text, 1));
+  std::vector<Engine::Row> rows;
+  for (int32_t i = 0; i < kRows; ++i) rows.push_back({(i * 37 + 11) % 320, 0, i, true});
+  std::vector<float> logits(kRows * 320);
+  engine.run(rows, logits);
+  ASSERT_EQ(trained.size(), logits.size());
+  for (size_t i = 0; i < logits.size(); ++i) ASSERT_NEAR(trained[i], logits[i], 1e-4) << i;
 }
 
 std::string test_name(const testing::TestParamInfo<const char*>& param) {

@@ -262,16 +262,15 @@ std::vector<Case> cases() {
        {{6, 2, 3}, {2, 3, 2, 3}, {2, 3, 2, 3}, {4, 2}},
        [](Graph& g, P p) {
          const Value sequences = index(g, "sequences"), positions = index(g, "positions");
-         const Value bias = ops::relative_bias(g, p[3], sequences, positions,
-                                               {.sequences = 2, .cells = 3, .most = 8});
+         const Value bias = ops::relative_bias(g, p[3], positions, {.cells = 3, .most = 8});
          return ops::attention(g, p[0], p[1], p[2], sequences, positions,
                                {.scale = 0.6, .bias = bias});
        }},
       {"relative_bias, both directions",
        {{6, 2}},
        [](Graph& g, P p) {
-         return ops::relative_bias(g, p[0], index(g, "sequences"), index(g, "positions"),
-                                   {.sequences = 2, .cells = 4, .most = 3, .bidirectional = true});
+         return ops::relative_bias(g, p[0], index(g, "positions"),
+                                   {.cells = 4, .most = 3, .bidirectional = true});
        }},
       {"attention, full",
        {{6, 2, 3}, {2, 4, 1, 3}, {2, 4, 1, 3}},

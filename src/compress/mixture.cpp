@@ -60,8 +60,8 @@ constexpr Mixture kMixtures[] = {
     {"q5_k_m", DType::q5_k, DType::q6_k, kQ5KM},
 };
 
-bool fits(Where where, int64_t layer, const ModelConfig& config) {
-  const int64_t count = config.block_count, eighth = count / 8;
+bool fits(Where where, int64_t layer, int64_t count, const ModelConfig& config) {
+  const int64_t eighth = count / 8;
   switch (where) {
     case Where::all:
       return true;
@@ -104,6 +104,8 @@ DType mixture_type(const Mixture& mixture, std::string_view weight, bool head,
                    const ModelConfig& config) {
   static constexpr std::string_view kPrefix = "blk.", kEnd = ".weight";
   if (head) return mixture.head;
+  const bool decoder = weight.starts_with("dec.");
+  if (decoder || weight.starts_with("enc.")) weight.remove_prefix(4);
   if (!weight.starts_with(kPrefix) || !weight.ends_with(kEnd)) return mixture.dtype;
   int64_t layer = 0;
   const char* end = weight.data() + weight.size();
@@ -114,7 +116,9 @@ DType mixture_type(const Mixture& mixture, std::string_view weight, bool head,
   for (const Rule& rule : mixture.rules) {
     const bool same = kind.starts_with(rule.weight) &&
                       (kind.size() == rule.weight.size() || kind[rule.weight.size()] == '_');
-    if (same && fits(rule.where, layer, config)) return rule.dtype;
+    if (same &&
+        fits(rule.where, layer, decoder ? config.decoder_block_count : config.block_count, config))
+      return rule.dtype;
   }
   return mixture.dtype;
 }

@@ -91,6 +91,7 @@ class GgufFile {
   struct Part {
     std::span<const std::byte> bytes;
     std::shared_ptr<const void> owner;
+    bool mapped = false;  // from a file
   };
   GgufFile() = default;
   static GgufFile join(GgufFile one, const std::string& path);
@@ -98,8 +99,7 @@ class GgufFile {
   void index();
   [[nodiscard]] const GgufValue& required(std::string_view key) const;
   [[noreturn]] void wrong_type(std::string_view key, std::string_view expected) const;
-    std::shared_ptr<const void> owner;
-    bool mapped = false;  // from a file
+
   std::string where_;  // "gguf model.gguf"
   std::vector<Part> parts_;
   uint32_t version_ = 0;

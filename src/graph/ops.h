@@ -97,23 +97,22 @@ struct AttentionOptions {
   int64_t window = 0;  // and of these only the last so many (causal only); 0: all
   double softcap = 0;  // scores become softcap tanh(score / softcap); 0: they stay
   Value sinks = {};    // f32 [H]: a score of no cell, which takes its share of the softmax
-  Value bias = {};     // f32 [H, N, S C], added to scores
+  Value bias = {};     // f32 [H, N, C], added to the scores of the row's own sequence
 };
 // Grouped-query attention with online softmax. q: [N, H, D]; k: [S, C, K, D]; v: [S, C, K, E]; row
 // n belongs to sequence sequences[n]. -> [N, H, E].
 Value attention(Graph& g, Value q, Value k, Value v, Value sequences, Value positions,
                 const AttentionOptions& options);
-// Biases of scores by relative position (Raffel et al. 2020, T5): row n of sequence s gets
-// table[bucket(j - positions[n]), h] for cell j of s, 0 for cells of other sequences. The first
-// buckets are exact distances, the rest grow logarithmically up to `most`; one half of them is for
-// later cells if bidirectional. table: f32 [buckets, H] -> [H, N, S C].
+// Biases of scores by relative position (Raffel et al. 2020, T5): row n gets
+// table[bucket(j - positions[n]), h] for cell j of its sequence. The first buckets are exact
+// distances, the rest grow logarithmically up to `most`; one half of them is for later cells if
+// bidirectional. table: f32 [buckets, H] -> [H, N, C].
 struct RelativeBias {
-  int64_t sequences = 1, cells = 0;
+  int64_t cells = 0;  // C
   int64_t most = 128;
   bool bidirectional = false;
 };
-Value relative_bias(Graph& g, Value table, Value sequences, Value positions,
-                    const RelativeBias& options);
+Value relative_bias(Graph& g, Value table, Value positions, const RelativeBias& options);
 // Writes row n of x [N, K, D] to cell (sequences[n], positions[n]) of a cache [S, C, K, D] and
 // returns the cache after the write.
 Value cache_write(Graph& g, Value cache, Value x, Value sequences, Value positions);

@@ -201,11 +201,12 @@ const Plan::Slot& Plan::slot(Value v) const {
   return slots_[static_cast<size_t>(v.node)][static_cast<size_t>(v.output)];
 }
 
-int64_t Plan::leaf_bytes(std::string_view kind) const {
+int64_t Plan::leaf_bytes(std::string_view kind, const Plan* besides) const {
   int64_t bytes = 0;
   for (int32_t i = 0; i < graph_.size(); ++i) {
     const Node& n = graph_.node(i);
     if (!n.op->leaf || n.op->name != kind) continue;
+    if (besides != nullptr && besides->graph().find_leaf(n.name).defined()) continue;
     bytes += TensorView{n.outputs[0].dtype, n.outputs[0].shape.bind(limits_), nullptr}.bytes();
   }
   return bytes;

@@ -42,8 +42,9 @@ class Plan {
   [[nodiscard]] std::span<const int64_t> limits() const { return limits_; }
   // Exact size of the arena: activations plus kernel scratch.
   [[nodiscard]] int64_t arena_bytes() const { return arena_bytes_; }
-  // Bytes of all leaves of a kind at the plan's limits ("input", "weight", "state").
-  [[nodiscard]] int64_t leaf_bytes(std::string_view kind) const;
+  // Bytes of all leaves of a kind at the plan's limits ("input", "weight", "state"); not of those
+  // that another plan has by the same name.
+  [[nodiscard]] int64_t leaf_bytes(std::string_view kind, const Plan* besides = nullptr) const;
   [[nodiscard]] std::string str() const;  // a table for people
 
  private:

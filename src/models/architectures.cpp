@@ -38,6 +38,8 @@ std::vector<WeightShape> required_weights(const ModelConfig& config,
   BuildOptions options;
   options.rows = 1;
   options.sequence_length = 1;
+  options.source_rows = 1;
+  options.source_length = 1;
   options.has_weight = has_weight;
   // A weight whose type the builder does not ask for is f32 only.
   options.weight_type = [](std::string_view) { return BuildOptions::Storage{DType::f16}; };

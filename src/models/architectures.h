@@ -17,7 +17,8 @@ struct Architecture {
   ops::RopePairs rope_pairs = ops::RopePairs::halves;
   // The keys that it reads from metadata and writes to it.
   void (*keys)(ConfigKeys&, ModelConfig&) = nullptr;
-  // Adds the model to the builder's graph and returns the logits [M, V].
+  // Adds the model to the builder's graph and returns the logits [M, V]; of an encoder, rows of its
+  // width.
   Value (*build)(Builder&, const ModelConfig&) = nullptr;
 };
 

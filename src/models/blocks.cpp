@@ -5,15 +5,15 @@
 namespace bantam {
 namespace {
 
-int64_t value_size(const ModelConfig& c) {
-  return c.value_size > 0 ? c.value_size : c.head_size;
-}
-
 std::string_view head_name(const ModelConfig& c) {
   return c.tied_embeddings ? "token_embd" : "output";
 }
 
 }  // namespace
+
+int64_t value_size(const ModelConfig& c) {
+  return c.value_size > 0 ? c.value_size : c.head_size;
+}
 
 Heads project_heads(Builder& b, const ModelConfig& c, Value x, Bias bias) {
   if (b.has(b.name("attn_qkv.weight"))) return project_fused_heads(b, c, x, bias);

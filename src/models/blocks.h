@@ -12,6 +12,8 @@ struct Heads {
   Value q, k, v;
 };
 
+// E.
+int64_t value_size(const ModelConfig& c);
 // attn_q, attn_k and attn_v, or attn_qkv where the model has the three in one matrix.
 Heads project_heads(Builder& b, const ModelConfig& c, Value x, Bias bias = Bias::where_present);
 // attn_qkv.

@@ -12,16 +12,20 @@ std::string block_name(int64_t block, std::string_view name) {
 }
 
 Builder::Builder(Graph& graph, BuildOptions options) : g(graph), options_(std::move(options)) {
-  const Type index{DType::i32, {options_.rows}};
-  ids_ = g.input("ids", index);
-  sequences_ = g.input("sequences", index);
-  positions_ = g.input("positions", index);
+  if (builds(BuildOptions::Part::decoder)) text_ = text("", options_.rows);
   if (options_.dropout > 0) seed_ = g.input("seed", {DType::i32, {1}});
+}
+
+Builder::Text Builder::text(std::string_view prefix, Extent rows) {
+  const auto index = [&](std::string_view name) {
+    return g.input(fmt::format("{}{}", prefix, name), {DType::i32, {rows}});
+  };
+  return {index("ids"), index("sequences"), index("positions")};
 }
 
 void Builder::block(int64_t index, int64_t use) {
   // Uses follow each other, so that the next number is free.
-  g.set_segment(use == 0 && index == 0 ? 0 : g.segment() + 1);
+  g.set_segment(use == 0 && index == 0 ? first_segment_ : g.segment() + 1);
   block_ = index;
   use_ = use;
 }
@@ -45,7 +49,7 @@ bool Builder::has(std::string_view name) const {
 
 Value Builder::embed(std::string_view table, int64_t vocabulary, int64_t columns) {
   const Value t = weight(fmt::format("{}.weight", table), {vocabulary, columns});
-  return dropout(ops::embedding(g, t, ids_));
+  return dropout(ops::embedding(g, t, text_.ids));
 }
 
 Value Builder::embed_positions(std::string_view table, int64_t positions, int64_t columns) {
@@ -55,7 +59,7 @@ Value Builder::embed_positions(std::string_view table, int64_t positions, int64_
          positions, context());
   }
   const Value t = weight(fmt::format("{}.weight", table), {positions, columns});
-  return ops::embedding(g, t, positions_);
+  return ops::embedding(g, t, text_.positions);
 }
 
 Value Builder::rms_norm(Value x, std::string_view name, double eps) {
@@ -85,6 +89,8 @@ Value Builder::heads(Value x, int64_t count) {
 }
 
 int64_t Builder::context() const {
+  if (source_ends_.defined())
+    return options_.cache ? options_.cache->source_cells : options_.source_length;
   return options_.cache ? options_.cache->cells : options_.sequence_length;
 }
 
@@ -111,44 +117,66 @@ ops::RopeOptions Builder::rope_options(const ModelConfig& c) {
 }
 
 Value Builder::rope(Value x, const ops::RopeOptions& options) {
-  return ops::rope(g, x, positions_, options);
+  return ops::rope(g, x, text_.positions, options);
+}
+
+int64_t Builder::cell_count(int64_t tokens) const {
+  if (!options_.cache) return tokens;
+  return (tokens + kInterleavedRows - 1) / kInterleavedRows * kInterleavedRows;
+}
+
+// Keys are kept as products with a query read them: a vector of cells at a time.
+Value Builder::cell_state(std::string_view name, const SymShape& shape, std::string_view which) {
+  SymShape whole = shape;
+  whole[1] = cell_count(shape[1].factor);
+  const Layout layout = which == "k" ? Layout::interleaved : Layout::rows;
+  return g.state(fmt::format("{}{}", options_.prefix, name), {options_.cache->type, whole, layout});
+}
+
+// Outliers of keys would take most of the 16 levels; scores stay what they are if queries are
+// rotated too.
+Value Builder::rotated(Value x) {
+  if (!options_.cache || options_.cache->type != DType::q4_0) return x;
+  const int64_t columns = g.shape(x)[-1].factor;
+  return ops::hadamard(g, x, columns & -columns);
 }
 
 Value Builder::cells(Value x, std::string_view which) {
   const SymShape& s = g.shape(x);
   if (!options_.cache) {
-    const int64_t length = options_.sequence_length;
+    const int64_t length = context();
     return ops::reshape(g, x, {s[0].factor / length, length, s[1], s[2]});
   }
   const std::string use = use_ == 0 ? "" : fmt::format("{}.", use_);
-  // Keys are kept as products with a query read them: a vector of cells at a time.
-  const Layout layout = which == "k" ? Layout::interleaved : Layout::rows;
-  const int64_t cells =
-      (options_.cache->cells + kInterleavedRows - 1) / kInterleavedRows * kInterleavedRows;
-  const Value cache =
-      g.state(fmt::format("{}cache.{}.{}{}", options_.prefix, block_, use, which),
-              {options_.cache->type, {options_.cache->sequences, cells, s[1], s[2]}, layout});
-  return ops::cache_write(g, cache, x, sequences_, positions_);
+  // An encoder is done with a block's keys and values when the next one writes its own.
+  const bool source = source_ends_.defined();
+  const std::string name =
+      source ? fmt::format("source.{}", which) : fmt::format("cache.{}.{}{}", block_, use, which);
+  const int64_t sequences = source ? options_.cache->sources : options_.cache->sequences;
+  const Value cache = cell_state(name, {sequences, context(), s[1], s[2]}, which);
+  return ops::cache_write(g, cache, x, text_.sequences, text_.positions);
 }
 
 Value Builder::attention(Value q, Value k, Value v, const ops::AttentionOptions& options) {
-  if (options_.cache && options_.cache->type == DType::q4_0) {
-    // Outliers of keys would take most of the 16 levels; scores stay what they are.
-    const int64_t columns = g.shape(k)[-1].factor, block = columns & -columns;
-    q = ops::hadamard(g, q, block);
-    k = ops::hadamard(g, k, block);
-  }
-  const Value keys = cells(k, "k"), values = cells(v, "v");
+  const Value keys = cells(rotated(k), "k"), values = cells(v, "v");
   ops::AttentionOptions o = options;
-  Value last = positions_;
-  if (!o.causal && options_.cache) {
-    // A cache has more cells than the text: all rows see up to its end.
-    last = g.input("ends", {DType::i32, {options_.rows}});
+  Value last = text_.positions;
+  if (!o.causal && (options_.cache || source_ends_.defined())) {
+    // There are more cells than the text has tokens: all rows see up to its end.
+    last = source_ends_.defined() ? source_ends_ : g.input("ends", {DType::i32, {options_.rows}});
     o.causal = true;
   }
-  const Value out = ops::attention(g, q, keys, values, sequences_, last, o);
+  const Value out = ops::attention(g, rotated(q), keys, values, text_.sequences, last, o);
   const SymShape& s = g.shape(out);
   return ops::reshape(g, out, {s[0], s[1] * s[2].factor});
+}
+
+Value Builder::relative_bias(std::string_view name, int64_t buckets, int64_t heads,
+                             const ops::RelativeBias& options) {
+  const Value table = parameter(fmt::format("{}.weight", name), {buckets, heads});
+  ops::RelativeBias o = options;
+  o.cells = cell_count(context());
+  return ops::relative_bias(g, table, text_.positions, o);
 }
 
 Value Builder::dropout(Value x) {

@@ -33,12 +33,18 @@ struct BuildOptions {
   struct Cache {
     int64_t sequences = 1, cells = 0;
     DType type = DType::f16;
+    int64_t sources = 1, source_cells = 0;  // encoder-decoders: source texts, and cells of each
   };
   std::optional<Cache> cache;
-  // Training: the rows are whole sequences of this length (the cache is not set).
-  int64_t sequence_length = 0;
+  // Training: the rows are whole sequences of this length (the cache is not set), those of the
+  // source likewise.
+  int64_t sequence_length = 0, source_length = 0;
+  // Encoder-decoders: which half a run computes. Between the halves of inference stand the states
+  // that hold what the decoder looks at.
+  enum class Part { whole, encoder, decoder } part = Part::whole;
 
   Extent rows;                       // N: tokens in a run
+  Extent source_rows;                // tokens that the encoder reads in a run
   std::optional<Extent> logit_rows;  // compute logits for the rows that the input "rows" names
 };
 
@@ -51,6 +57,9 @@ enum class Bias { where_present, always, never };
 // What a model file builds with. Inputs of the graph: "ids", "sequences", "positions" (i32 [N]),
 // with logit_rows also "rows" (i32 [M]), with dropout also "seed" (i32 [1]), where
 // attention over a cache is not causal also "ends" (i32 [N]): the last position of each row's text.
+// What an encoder reads has inputs of its own, "source_ids", "source_sequences", "source_positions"
+// and "source_ends"; rows that look at a source have "seen_ends", its last position, and, where
+// they stand in a cache, "seen_sources", which one it is.
 class Builder {
  public:
   Builder(Graph& graph, BuildOptions options);
@@ -62,7 +71,9 @@ class Builder {
   void block(int64_t index, int64_t use = 0);
   [[nodiscard]] int64_t block() const { return block_; }
   // The name of one of its weights: "attn_q" -> "blk.3.attn_q".
-  [[nodiscard]] std::string name(std::string_view part) const { return block_name(block_, part); }
+  [[nodiscard]] std::string name(std::string_view part) const {
+    return stack_ + block_name(block_, part);
+  }
 
   // Whether the model has an optional weight.
   [[nodiscard]] bool has(std::string_view name) const;
@@ -82,6 +93,10 @@ class Builder {
   Value rope(Value x, const ops::RopeOptions& options);
   // Attention of this block's queries over all keys so far; -> [N, H E].
   Value attention(Value q, Value k, Value v, const ops::AttentionOptions& options);
+  // Biases of scores by the distance of a row of this text to every other, `name`.weight [buckets,
+  // H] -> [H, N, C].
+  Value relative_bias(std::string_view name, int64_t buckets, int64_t heads,
+                      const ops::RelativeBias& options);
   Value dropout(Value x);
   // The rows of which the caller wants a result: [M, C].
   Value wanted_rows(Value x);
@@ -106,16 +121,46 @@ class Builder {
   Value causal_conv(Value x, std::string_view name, int64_t taps, Bias bias);
   Value selective_scan(const ops::SelectiveScan& scan);  // f32
 
+  // Encoder-decoders: builder_source.cpp.
+  [[nodiscard]] bool builds(BuildOptions::Part part) const {
+    return options_.part == BuildOptions::Part::whole || options_.part == part;
+  }
+  // Names of blocks begin with this from here on: "enc." -> "enc.blk.3.attn_q".
+  void stack(std::string_view name);
+  // From here on rows are those of the source text, or of the text that is written.
+  void read_source();
+  void write_text();
+  // This block's keys or values of the source [N, H, D] as attention wants them, [S, C, H, D]: from
+  // `x`, or, in a decoder that runs by itself, from where the encoder has left them.
+  Value source_cells(const std::function<Value()>& x, std::string_view which, int64_t heads,
+                     int64_t size);
+  // Attention over the source; -> [N, H E].
+  Value source_attention(Value q, Value k, Value v, double scale);
+
  private:
+  // The inputs of a text.
+  struct Text {
+    Value ids, sequences, positions;
+  };
+  Text text(std::string_view prefix, Extent rows);
   Value weight(std::string_view name, const SymShape& shape);
   [[nodiscard]] bool biased(std::string_view name, Bias bias) const;
   Value state(std::string_view name, const SymShape& shape_of_one);
   [[nodiscard]] int64_t context() const;
   // Fresh keys or values [N, K, D], or the cache after they were written to it, as [S, C, K, D].
   Value cells(Value x, std::string_view which);
+  // Cells that so many tokens take: in a cache, whole groups.
+  [[nodiscard]] int64_t cell_count(int64_t tokens) const;
+  // Keys ("k") or values ("v") of a cache [S, C, K, D].
+  Value cell_state(std::string_view name, const SymShape& shape, std::string_view which);
+  Value rotated(Value x);
 
   BuildOptions options_;
-  Value ids_, sequences_, positions_, seed_, balance_;
+  Text text_, source_;  // what rows belong to now; what the encoder has read
+  Value source_ends_;   // defined while it reads
+  Value seed_, balance_;
+  std::string stack_;
+  int first_segment_ = 0;
   int64_t block_ = 0, use_ = 0, dropouts_ = 0;
 };
 

@@ -51,9 +51,9 @@ Value Builder::causal_conv(Value x, std::string_view name, int64_t taps, Bias bi
   const Extent columns = g.shape(x)[-1];
   const Value w = parameter(fmt::format("{}.weight", name), {columns, taps});
   x = ops::cast(g, x, DType::f32);
-  const Value y = options_.cache ? ops::causal_conv_step(g, x, w, sequences_, positions_,
+  const Value y = options_.cache ? ops::causal_conv_step(g, x, w, text_.sequences, text_.positions,
                                                          state("conv", {taps - 1, columns}))
-                                 : ops::causal_conv(g, x, w, positions_);
+                                 : ops::causal_conv(g, x, w, text_.positions);
   const std::string bias = fmt::format("{}.bias", name);
   return biased(bias, bias_kind) ? ops::add(g, y, parameter(bias, {columns})) : y;
 }
@@ -61,9 +61,9 @@ Value Builder::causal_conv(Value x, std::string_view name, int64_t taps, Bias bi
 Value Builder::selective_scan(const ops::SelectiveScan& s) {
   const auto f32 = [&](Value v) { return ops::cast(g, v, DType::f32); };
   const ops::SelectiveScan scan{f32(s.x), f32(s.dt), s.A, f32(s.B), f32(s.C)};
-  if (!options_.cache) return ops::selective_scan(g, scan, positions_);
+  if (!options_.cache) return ops::selective_scan(g, scan, text_.positions);
   const SymShape &x = g.shape(scan.x), &B = g.shape(scan.B);
-  return ops::selective_scan_step(g, scan, sequences_, positions_,
+  return ops::selective_scan_step(g, scan, text_.sequences, text_.positions,
                                   state("scan", {x[1], x[2], B[2]}));
 }
 

@@ -145,14 +145,21 @@ ModelConfig read_config(const GgufFile& file, std::string_view where) {
   const auto tensors = static_cast<int64_t>(file.tensors().size());
   reader.expect(c.block_count <= tensors, prefix + "block_count",
                 fmt::format("no more blocks than the file's {} tensors", tensors), c.block_count);
+  reader.expect(c.decoder_block_count <= tensors, prefix + "decoder_block_count",
+                fmt::format("no more blocks than the file's {} tensors", tensors),
+                c.decoder_block_count);
   c.vocab_size = vocabulary(file, prefix, where);
   reader.expect(c.vocab_size > 0, prefix + "vocab_size", "a positive number", c.vocab_size);
+  reader.expect(c.decoder_start_token < c.vocab_size, prefix + "decoder_start_token_id",
+                fmt::format("an id below the vocabulary size {}", c.vocab_size),
+                c.decoder_start_token);
   const std::string pairs = file.text("bantam.rope_pairs", "");
   c.rope_pairs = pairs.empty()            ? architecture.rope_pairs
                  : pairs == "interleaved" ? ops::RopePairs::interleaved
                                           : ops::RopePairs::halves;
   if (const GgufTensor* types = file.find_tensor("token_types.weight"); types != nullptr)
     c.token_types = types->shape[0];
+  c.gated_feed_forward = file.find_tensor("enc.blk.0.ffn_gate.weight") != nullptr;
   c.tied_embeddings = file.find_tensor("output.weight") == nullptr;
   return c;
 }

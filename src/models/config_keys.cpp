@@ -23,6 +23,13 @@ void ConfigKeys::count(std::string_view key, int64_t& value, std::optional<int64
   expect(value > 0 && value <= kMost, key, "a positive number", value);
 }
 
+void ConfigKeys::token(std::string_view key, int32_t& value, std::optional<int64_t> otherwise) {
+  int64_t id = value;
+  integer(key, id, otherwise, Write::always);
+  expect(id >= 0 && id < kMost, key, "the id of a token", id);
+  value = static_cast<int32_t>(id);
+}
+
 void ConfigKeys::size(std::string_view key, int64_t& value, int64_t otherwise) {
   integer(key, value, otherwise, Write::unless_default);
   expect(value >= 0 && value <= kMost, key, "0 or a positive number", value);

@@ -30,6 +30,8 @@ class ConfigKeys {
   void count(std::string_view key, int64_t& value, std::optional<int64_t> otherwise = {});
   // Positive reals (epsilons, frequencies).
   void positive(std::string_view key, double& value, std::optional<double> otherwise = {});
+  // Ids of tokens, 0 to 2^31.
+  void token(std::string_view key, int32_t& value, std::optional<int64_t> otherwise = {});
   // The following are left out of files where they have a default of 0, 1 or false.
   void size(std::string_view key, int64_t& value, int64_t otherwise = 0);  // 0 to 2^31
   void number(std::string_view key, double& value, double otherwise);      // finite

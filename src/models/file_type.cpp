@@ -28,7 +28,7 @@ constexpr FileType kFileTypes[] = {
 
 bool layers_hold(const Model& model, DType dtype) {
   return std::any_of(model.weights.begin(), model.weights.end(), [&](const auto& entry) {
-    return entry.first.starts_with("blk.") && entry.second.dtype() == dtype;
+    return entry.first.find("blk.") != std::string::npos && entry.second.dtype() == dtype;
   });
 }
 

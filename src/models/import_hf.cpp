@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "models/hf/sentence_transformers.h"
+#include "models/hf/t5.h"
 #include "models/hf/weights.h"
 #include "models/model.h"
 #include "text/tokenizer_files.h"
@@ -95,12 +96,18 @@ GgufWriter hf_folder_to_gguf(const std::string& folder, std::optional<DType> typ
   const std::string path = folder + "/config.json";
   const auto document = read_json(path);
   const JsonField config = text_config(JsonField(document, path));
-  const hf::Family& family = hf::find_family(config);
-  const SafetensorsFolder tensors = SafetensorsFolder::open(folder);
   GgufWriter out;
-  out.set("general.architecture", std::string(family.gguf));
+  out.set("general.architecture",
+          std::string(hf::is_t5(config) ? "t5" : hf::find_family(config).gguf));
   out.set("general.name", fs::path(folder).lexically_normal().filename().string());
   out.set("general.quantization_version", uint32_t{2});
+  if (hf::is_t5(config)) {
+    hf::write_t5(config, SafetensorsFolder::open(folder), type, out);
+    write_tokenizer_of(folder, config, out);
+    return out;
+  }
+  const hf::Family& family = hf::find_family(config);
+  const SafetensorsFolder tensors = SafetensorsFolder::open(folder);
   hf::write_keys(family, config, out);
   if (family.encoder) hf::write_embedding_keys(folder, std::string(family.gguf) + ".", out);
   write_tokenizer_of(folder, config, out);

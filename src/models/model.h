@@ -103,8 +103,13 @@ struct ModelConfig {
   // Encoders: every token sees the whole text, and what comes out is a vector for each.
   bool causal = true;
   Pooling pooling = Pooling::none;
-  int64_t token_types = 0;    // kinds of text that a token may belong to; 0: not told apart
-  int64_t block_repeats = 1;  // times that each block's weights are used in a row
+  int64_t token_types = 0;  // kinds of text that a token may belong to; 0: not told apart
+  // Encoder-decoders: 0 blocks: the model is none.
+  int64_t decoder_block_count = 0;
+  int32_t decoder_start_token = 0;  // stands before every text that is written
+  int64_t relative_buckets = 0;     // of distances between tokens; 0: no biases by distance
+  bool gated_feed_forward = false;  // of T5: GELU with a gate, not ReLU
+  int64_t block_repeats = 1;        // times that each block's weights are used in a row
 
   Experts experts = {};
   StateSpace ssm = {};
@@ -112,6 +117,8 @@ struct ModelConfig {
   int64_t short_conv = 0;  // taps of LFM2's convolutions
   bool uses_rope = true;
 
+  // Whether texts are written from a source text that an encoder reads.
+  [[nodiscard]] bool reads_source() const { return decoder_block_count > 0; }
   [[nodiscard]] int64_t heads(int64_t block) const { return at(head_counts, block, head_count); }
   [[nodiscard]] int64_t heads_kv(int64_t block) const {
     return at(head_counts_kv, block, head_count_kv);

@@ -29,6 +29,23 @@ ModelConfig llama(int64_t vocabulary, int64_t width, int64_t layers, int64_t fee
   return c;
 }
 
+ModelConfig t5(int64_t width, int64_t blocks, int64_t feed_forward, int64_t heads, bool flan) {
+  ModelConfig c;
+  c.architecture = "t5";
+  c.vocab_size = 32128;
+  c.embedding_length = width;
+  c.block_count = c.decoder_block_count = blocks;
+  c.feed_forward_length = feed_forward;
+  c.head_count = c.head_count_kv = heads;
+  c.head_size = c.value_size = 64;
+  c.context_length = 512;
+  c.norm_eps = 1e-6;
+  c.relative_buckets = 32;
+  c.gated_feed_forward = flan;
+  c.tied_embeddings = !flan;
+  return c;
+}
+
 const std::vector<KnownShape>& shapes() {
   static const std::vector<KnownShape> kShapes = {
       {"stories15m", llama(32000, 288, 6, 768, 6, 6, 1024, 1e4, true)},
@@ -38,6 +55,9 @@ const std::vector<KnownShape>& shapes() {
       {"tinyllama-1.1b", llama(32000, 2048, 22, 5632, 32, 4, 2048, 1e4, false)},
       {"llama-3.2-1b", llama(128256, 2048, 16, 8192, 32, 8, 8192, 5e5, true)},
       {"smollm2-1.7b", llama(49152, 2048, 24, 8192, 32, 32, 8192, 1.3e5, true)},
+      {"t5-small", t5(512, 6, 2048, 8, false)},
+      {"flan-t5-small", t5(512, 8, 1024, 6, true)},
+      {"flan-t5-base", t5(768, 12, 2048, 12, true)},
       {"llama-3.2-3b", llama(128256, 3072, 28, 8192, 24, 8, 8192, 5e5, true)},
   };
   return kShapes;
@@ -109,11 +129,14 @@ Model random_model(const ModelConfig& config, const std::function<DType(int64_t)
       std::fill_n(ones.as<float>(), w.shape.elements(), 1.0f);
       model.weights[w.name] = ones;
     } else {
-      model.weights[w.name] = matrix(w.shape, row_type(w.shape[1]), random);
+      const DType type = w.f32_only ? DType::f32 : row_type(w.shape[1]);
+      model.weights[w.name] = matrix(w.shape, type, random);
     }
   }
   if (config.vocab_size >= 3 + 256) {
-    model.tokenizer = make_tokenizer(made_up_tokenizer(config.vocab_size));
+    TokenizerSpec spec = made_up_tokenizer(config.vocab_size);
+    if (config.reads_source()) std::swap(spec.add_bos, spec.add_eos);
+    model.tokenizer = make_tokenizer(std::move(spec));
   }
   return model;
 }

@@ -13,7 +13,9 @@ using Json = nlohmann::ordered_json;
 Chat::Chat(std::shared_ptr<Engine> engine, std::string_view template_name, int32_t sequence)
     : engine_(std::move(engine)),
       format_(engine_->shared_model(), template_name),
-      session_(engine_, sequence) {}
+      session_(engine_, sequence) {
+  expect_no_source(engine_->model());
+}
 
 GenerateResult Chat::reply(const GenerateOptions& options, const Session::OnText& on_text) {
   GenerateOptions all = options;

@@ -5,58 +5,14 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/memory.h"
-#include "cpu/backend.h"
+#include "graph/arena.h"
 #include "graph/op.h"
-#include "graph/passes.h"
-#include "runtime/inference_graph.h"
+#include "runtime/engine_plans.h"
+#include "runtime/source_reader.h"
 #include "tensor/layout.h"
 
 namespace bantam {
-
-// Whether keys and values of this model are whole blocks of the type.
-bool can_cache(const ModelConfig& c, DType type) {
-  const int64_t block = dtype_info(type).block_length;
-  const LatentAttention& latent = c.latent;
-  for (const int64_t size : {c.head_size, c.value_size, latent.key_size, latent.value_size}) {
-    if (size % block != 0) return false;
-  }
-  return true;
-}
-
 namespace {
-
-EngineOptions complete(const Model& model, EngineOptions o) {
-  if (o.context == 0) o.context = model.config.context_length;
-  const auto positive = [](std::string_view name, int64_t value) {
-    if (value < 1) fail(ErrorKind::usage, "engine", "{}: expected at least 1, got {}", name, value);
-  };
-  positive("context", o.context);
-  positive("sequences", o.sequences);
-  positive("batch", o.batch);
-  o.batch = std::min(o.batch, o.context * o.sequences);
-  if (!can_cache(model.config, o.cache_type)) {
-    fail(ErrorKind::usage, "engine",
-         "cache type {}: expected heads of a multiple of {}, which this model does not have",
-         dtype_info(o.cache_type).name, dtype_info(o.cache_type).block_length);
-  }
-  return o;
-}
-
-int64_t most_logits(const EngineOptions& o) {
-  return o.all_logits ? o.batch : std::min(o.batch, o.sequences);
-}
-
-std::shared_ptr<const Plan> make_plan(const Model& model, const EngineOptions& o, int threads) {
-  std::vector<int64_t> limits{o.batch, most_logits(o)};
-  return std::make_shared<Plan>(optimize(inference_graph(model, o), false), cpu_backend(),
-                                std::move(limits), threads);
-}
-
-MemoryPlan memory_of(const Plan& plan) {
-  return {plan.leaf_bytes("weight"), plan.leaf_bytes("state"), plan.arena_bytes(),
-          plan.leaf_bytes("input"), resident_bytes()};
-}
 
 // Whether a state is a cache of keys or values: rows are written to cells of their positions.
 bool has_cells(const Graph& g, int32_t state) {
@@ -67,80 +23,91 @@ bool has_cells(const Graph& g, int32_t state) {
   return false;
 }
 
-Tensor index_tensor(int64_t n) {
-  return Tensor::zeros(DType::i32, {n});
-}
-
 }  // namespace
-
-MemoryPlan plan_memory(const Model& model, EngineOptions options) {
-  const EngineOptions o = complete(model, options);
-  const int threads = o.threads > 0 ? o.threads : ThreadPool::default_size();
-  return memory_of(*make_plan(model, o, threads));
-}
 
 Engine::Engine(std::shared_ptr<const Model> model, EngineOptions options)
     : model_(std::move(model)), options_(complete(*model_, options)), pool_(options_.threads) {
-  plan_ = make_plan(*model_, options_, pool_.size());
-  memory_ = memory_of(*plan_);
-  ids_ = index_tensor(options_.batch);
-  sequences_ = index_tensor(options_.batch);
-  positions_ = index_tensor(options_.batch);
-  ends_ = index_tensor(options_.batch);
-  rows_ = index_tensor(most_logits(options_));
-  executor_ = std::make_unique<Executor>(plan_, pool_);
-  executor_->bind("ids", ids_.view());
-  executor_->bind("sequences", sequences_.view());
-  executor_->bind("positions", positions_.view());
+  const EnginePlans plans = make_engine_plans(*model_, options_, pool_.size());
+  plan_ = plans.run;
+  memory_ = memory_of(plans);
+  const auto arena = std::make_shared<Arena>(memory_.activations);
+  executor_ = std::make_unique<Executor>(plan_, pool_, arena);
+  for (const auto& [name, tensor] : {std::pair{"ids", &ids_},
+                                     {"sequences", &sequences_},
+                                     {"positions", &positions_},
+                                     {"ends", &ends_},
+                                     {"seen_sources", &seen_sources_},
+                                     {"seen_ends", &seen_ends_}}) {
+    *tensor = Tensor::zeros(DType::i32, {options_.batch});
+    if (executor_->has_leaf(name)) executor_->bind(name, tensor->view());
+  }
+  rows_ = Tensor::zeros(DType::i32, {most_logits(options_)});
   executor_->bind("rows", rows_.view());
-  if (executor_->has_leaf("ends")) executor_->bind("ends", ends_.view());
-  bind_weights();
   const Graph& g = plan_->graph();
   result_size_ = g.shape(g.find_output("logits"))[-1].factor;
-  for (int32_t i = 0; i < g.size(); ++i) {
-    const Node& n = g.node(i);
-    if (n.op->name == "state") {
-      const Type& type = n.outputs[0];
-      const Tensor state = Tensor::zeros(type.dtype, type.shape.bind({}), type.layout);
-      executor_->bind(n.name, state.view());
-      states_.push_back({state, has_cells(g, i)});
-      if (!states_.back().cells) next_.resize(static_cast<size_t>(options_.sequences));
-    }
+  std::vector<const Graph*> graphs{&g};
+  if (plans.read != nullptr) graphs.push_back(&plans.read->graph());
+  interleave(graphs);
+  if (plans.read != nullptr) {
+    reader_ = std::make_unique<SourceReader>(plans.read, options_, pool_, arena);
+    bind_model(plans.read->graph(), reader_->executor());
+    source_lengths_.resize(static_cast<size_t>(options_.sources));
+    for (int32_t i = 0; i < options_.sequences; ++i)
+      seen_by_.push_back(i < options_.sources ? i : 0);
   }
+  bind_model(g, *executor_);
 }
 
-Engine::~Engine() = default;
-
-// Those that the model has in another layout are interleaved into one block of large pages.
-void Engine::bind_weights() {
-  const Graph& g = plan_->graph();
+// Weights that a graph wants interleaved and the model has otherwise, in one block of large pages.
+void Engine::interleave(std::span<const Graph* const> graphs) {
   const auto aligned = [](int64_t bytes) { return (bytes + 63) / 64 * 64; };
-  struct Leaf {
-    const Node& node;
-    const Tensor& given;
-    [[nodiscard]] bool as_given() const { return given.layout() == node.outputs[0].layout; }
-  };
-  std::vector<Leaf> leaves;
+  std::map<std::string, const Tensor*> wanted;
   int64_t bytes = 0;
-  for (int32_t i = 0; i < g.size(); ++i) {
-    if (g.node(i).op->name != "weight") continue;
-    leaves.push_back({g.node(i), model_->weights.find(g.node(i).name)->second});
-    if (!leaves.back().as_given()) bytes += aligned(leaves.back().given.bytes());
+  for (const Graph* g : graphs) {
+    for (int32_t i = 0; i < g->size(); ++i) {
+      const Node& n = g->node(i);
+      if (n.op->name != "weight") continue;
+      const Tensor& given = model_->weights.find(n.name)->second;
+      if (given.layout() == n.outputs[0].layout) continue;
+      if (wanted.emplace(n.name, &given).second) bytes += aligned(given.bytes());
+    }
   }
   interleaved_ = Tensor::zeros(DType::i8, {bytes});
   use_large_pages({interleaved_.as<std::byte>(), static_cast<size_t>(bytes)});
   auto* place = interleaved_.as<std::byte>();
-  for (const Leaf& leaf : leaves) {
-    TensorView view = leaf.given.view();
-    if (!leaf.as_given()) {
-      interleave(leaf.given, place, pool_);
-      view.data = place;
-      view.layout = Layout::interleaved;
-      place += aligned(leaf.given.bytes());
-    }
-    executor_->bind(leaf.node.name, view);
+  for (const auto& [name, given] : wanted) {
+    bantam::interleave(*given, place, pool_);
+    interleaved_views_[name] = {given->dtype(), given->shape(), place, Layout::interleaved};
+    place += aligned(given->bytes());
   }
 }
+
+// Weights and states; a state that the reader has too holds sources.
+void Engine::bind_model(const Graph& g, Executor& executor) {
+  for (int32_t i = 0; i < g.size(); ++i) {
+    const Node& n = g.node(i);
+    const Type& type = n.outputs[0];
+    if (n.op->name == "weight") {
+      const TensorView given = model_->weights.find(n.name)->second.view();
+      executor.bind(n.name, given.layout == type.layout ? given : interleaved_views_.at(n.name));
+    }
+    if (n.op->name != "state") continue;
+    if (const auto found = source_states_.find(n.name); found != source_states_.end()) {
+      executor.bind(n.name, found->second.view());
+      continue;
+    }
+    const Tensor state = Tensor::zeros(type.dtype, type.shape.bind({}), type.layout);
+    executor.bind(n.name, state.view());
+    if (&executor != executor_.get()) {
+      source_states_[n.name] = state;
+      continue;
+    }
+    states_.push_back({state, has_cells(g, i)});
+    if (!states_.back().cells) next_.resize(static_cast<size_t>(options_.sequences));
+  }
+}
+
+Engine::~Engine() = default;
 
 void Engine::check(std::span<const Row> rows, std::span<const float> logits) const {
   if (rows.empty() || static_cast<int64_t>(rows.size()) > options_.batch) {
@@ -177,6 +144,46 @@ void Engine::fill_ends(std::span<const Row> rows) {
   }
   for (size_t i = 0; i < rows.size(); ++i)
     ends_.as<int32_t>()[i] = last[static_cast<size_t>(rows[i].sequence)];
+}
+
+// Which source each row looks at, and how far it goes.
+void Engine::fill_seen(std::span<const Row> rows) {
+  if (reader_ == nullptr) return;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const int32_t source = seen_by_[static_cast<size_t>(rows[i].sequence)];
+    const int32_t length = source_lengths_[static_cast<size_t>(source)];
+    if (length == 0) {
+      fail(ErrorKind::usage, "engine",
+           "expected a source text before the tokens of sequence {} of the encoder-decoder \"{}\", "
+           "got none",
+           rows[i].sequence, model_->config.architecture);
+    }
+    seen_sources_.as<int32_t>()[i] = source;
+    seen_ends_.as<int32_t>()[i] = length - 1;
+  }
+}
+
+void Engine::read(std::span<const SourceText> texts) {
+  if (reader_ == nullptr) {
+    fail(ErrorKind::model, model_->name,
+         "expected an encoder-decoder such as t5, which reads a source text, got \"{}\"",
+         model_->config.architecture);
+  }
+  const std::lock_guard lock(mutex_);
+  reader_->read(texts, vocab_size());
+  for (const SourceText& text : texts) {
+    source_lengths_[static_cast<size_t>(text.source)] = static_cast<int32_t>(text.ids.size());
+  }
+}
+
+void Engine::look_at(int32_t sequence, int32_t source) {
+  check_sequence(sequence);
+  if (reader_ == nullptr || source < 0 || source >= options_.sources) {
+    fail(ErrorKind::usage, "engine", "source: expected one of the {} of an encoder-decoder, got {}",
+         reader_ == nullptr ? 0 : options_.sources, source);
+  }
+  const std::lock_guard lock(mutex_);
+  seen_by_[static_cast<size_t>(sequence)] = source;
 }
 
 void Engine::check_sequence(int32_t sequence) const {
@@ -246,9 +253,27 @@ void Engine::restore(int32_t sequence, const Memory& memory) {
   }
 }
 
+void Engine::copy(int32_t from, int32_t to, int64_t length) {
+  check_sequence(from);
+  check_sequence(to);
+  if (length < 0 || length > options_.context) {
+    fail(ErrorKind::usage, "engine", "length: expected 0 to {} (the context), got {}",
+         options_.context, length);
+  }
+  if (from == to) return;
+  const std::lock_guard lock(mutex_);
+  for (const State& state : states_) {
+    const auto source = state.of(from, length);
+    std::copy(source.begin(), source.end(), state.of(to, length).begin());
+  }
+  if (recurrent()) next_[static_cast<size_t>(to)] = next_[static_cast<size_t>(from)];
+  if (reader_ != nullptr) seen_by_[static_cast<size_t>(to)] = seen_by_[static_cast<size_t>(from)];
+}
+
 void Engine::run(std::span<const Row> rows, std::span<float> logits) {
   check(rows, logits);
   const std::lock_guard lock(mutex_);
+  fill_seen(rows);
   if (recurrent()) advance(rows);
   int64_t wanted = 0;
   for (size_t i = 0; i < rows.size(); ++i) {

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -26,6 +27,9 @@ struct EngineOptions {
   // memory of the engine; mapped ones then leave memory. Otherwise they are read as the file has
   // them.
   bool interleave = true;
+  // Encoder-decoders: source texts that are kept at a time (0: one for each sequence), and the
+  // longest of them in tokens (0: as long as the context).
+  int64_t sources = 0, source_context = 0;
 };
 
 // What an engine needs, known from the plan before any of it is allocated.
@@ -37,6 +41,8 @@ struct MemoryPlan {
   int64_t process = 0;      // what the process holds already: program, tokenizer, plan
   [[nodiscard]] int64_t total() const { return weights + cache + activations + buffers + process; }
 };
+
+class SourceReader;
 
 // A model with the plan that runs it, the threads, and the caches of its sequences. Calls are
 // serialised: any thread may call, one run happens at a time.
@@ -63,11 +69,28 @@ class Engine {
   // positions that a recurrent model cannot go to.
   void run(std::span<const Row> rows, std::span<float> logits);
 
+  // Encoder-decoders: reads source texts of at most `batch` tokens together (a single one may be
+  // longer), once for all texts that are then written from them. What a source gives does not
+  // depend on those that it is read with. Throws ErrorKind::model for other models,
+  // ErrorKind::usage for a source that is too long.
+  struct SourceText {
+    int32_t source = 0;
+    std::span<const int32_t> ids;
+  };
+  void read(std::span<const SourceText> texts);
+  // The source that a sequence is written from: at first the one of the same number, or source 0.
+  void look_at(int32_t sequence, int32_t source);
+
+  // Lets sequence `to` go on from where sequence `from` stands after `length` tokens; of a
+  // recurrent model, all of them.
+  void copy(int32_t from, int32_t to, int64_t length);
+
   // Whether blocks carry a state from token to token that cannot be taken back (Mamba), beside or
   // instead of keys and values.
   [[nodiscard]] bool recurrent() const { return !next_.empty(); }
 
-  // What the model remembers of the first `length` tokens of a sequence: keys, values and states.
+  // What the model remembers of the first `length` tokens of a sequence: keys, values and states,
+  // but not the source text that it is written from.
   // A recurrent model remembers all of its tokens or none.
   struct Memory {
     int64_t length = 0;
@@ -100,8 +123,10 @@ class Engine {
   };
 
   void check(std::span<const Row> rows, std::span<const float> logits) const;
-  void bind_weights();
+  void interleave(std::span<const Graph* const> graphs);
+  void bind_model(const Graph& g, Executor& executor);
   void fill_ends(std::span<const Row> rows);
+  void fill_seen(std::span<const Row> rows);
   void check_sequence(int32_t sequence) const;
   void advance(std::span<const Row> rows);
 
@@ -110,12 +135,19 @@ class Engine {
   ThreadPool pool_;
   std::shared_ptr<const Plan> plan_;
   MemoryPlan memory_;
-  Tensor interleaved_;  // weights that the model has in another layout
+  // Weights that the model has in another layout, in one block.
+  Tensor interleaved_;
+  std::map<std::string, TensorView> interleaved_views_;
   std::vector<State> states_;
   std::vector<int32_t> next_;  // of a recurrent model: where each sequence goes on
-  Tensor ids_, sequences_, positions_, rows_, ends_;
+  Tensor ids_, sequences_, positions_, rows_, ends_, seen_sources_, seen_ends_;
   int64_t result_size_ = 0;
   std::unique_ptr<Executor> executor_;
+  // Encoder-decoders.
+  std::unique_ptr<SourceReader> reader_;
+  std::map<std::string, Tensor> source_states_;
+  std::vector<int32_t> source_lengths_;  // 0: not read yet
+  std::vector<int32_t> seen_by_;         // the source of each sequence
   mutable std::mutex mutex_;
 };
 

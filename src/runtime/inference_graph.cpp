@@ -5,22 +5,37 @@
 
 namespace bantam {
 
-Graph inference_graph(const Model& model, const EngineOptions& o) {
+using Part = BuildOptions::Part;
+
+Graph inference_graph(const Model& model, const EngineOptions& o, Part part) {
   using Storage = BuildOptions::Storage;
   Graph g;
   BuildOptions b;
+  b.part = part;
   b.weight_type = [&](std::string_view name) {
     const auto found = model.weights.find(name);
     return found == model.weights.end() ? Storage{}
                                         : Storage{found->second.dtype(), found->second.layout()};
   };
   b.has_weight = [&](std::string_view name) { return model.weights.contains(name); };
-  b.cache = {o.sequences, o.context, o.cache_type};
-  b.rows = Extent(1, g.symbol("tokens"));
-  b.logit_rows = Extent(1, g.symbol("logits"));
-  Builder builder(g, b);
-  g.output("logits", build_model(builder, model.config));
-  return o.interleave ? interleave_weights(std::move(g)) : std::move(g);
+  b.cache = {o.sequences, o.context, o.cache_type, o.sources, o.source_context};
+  const Extent tokens(1, g.symbol("tokens"));
+  if (part == Part::encoder) {
+    b.source_rows = tokens;
+    Builder builder(g, b);
+    build_model(builder, model.config);
+  } else {
+    b.rows = tokens;
+    b.logit_rows = Extent(1, g.symbol("logits"));
+    Builder builder(g, b);
+    g.output("logits", build_model(builder, model.config));
+  }
+  return o.interleave ? interleave_weights(std::move(g)) : g;
+}
+
+std::vector<Part> inference_parts(const Model& model) {
+  if (!model.config.reads_source()) return {Part::whole};
+  return {Part::encoder, Part::decoder};
 }
 
 }  // namespace bantam

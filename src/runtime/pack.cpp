@@ -22,13 +22,15 @@ Model pack_model(const Model& model, ThreadPool& pool) {
   Model packed = model;
   set_alignment(packed);
   EngineOptions options;
-  options.context = 1;
-  const Graph g = inference_graph(model, options);
-  for (int32_t i = 0; i < g.size(); ++i) {
-    const Node& n = g.node(i);
-    if (n.op->name != "weight" || n.outputs[0].layout != Layout::interleaved) continue;
-    Tensor& weight = packed.weights.find(n.name)->second;
-    weight = interleave(weight, pool);
+  options.context = options.source_context = 1;
+  for (const BuildOptions::Part part : inference_parts(model)) {
+    const Graph g = inference_graph(model, options, part);
+    for (int32_t i = 0; i < g.size(); ++i) {
+      const Node& n = g.node(i);
+      if (n.op->name != "weight" || n.outputs[0].layout != Layout::interleaved) continue;
+      Tensor& weight = packed.weights.find(n.name)->second;
+      weight = interleave(weight, pool);
+    }
   }
   return packed;
 }

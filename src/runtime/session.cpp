@@ -55,7 +55,29 @@ class StopFilter {
   bool found_ = false;
 };
 
+[[noreturn]] void fail_without_tokenizer(const Model& model) {
+  fail(ErrorKind::model, model.name, "expected a model with a tokenizer, got none");
+}
+
 }  // namespace
+
+std::vector<int32_t> prompt_ids(const Model& model, std::string_view text) {
+  if (model.tokenizer == nullptr) fail_without_tokenizer(model);
+  const Tokenizer& tokenizer = *model.tokenizer;
+  std::vector<int32_t> ids = tokenizer.encode(text);
+  if (ids.empty()) {
+    // Nothing to continue from: start as a new text would.
+    ids.push_back(tokenizer.bos() >= 0 ? tokenizer.bos() : std::max(tokenizer.eos(), 0));
+  }
+  return ids;
+}
+
+void expect_no_source(const Model& model) {
+  if (!model.config.reads_source()) return;
+  fail(ErrorKind::model, model.name,
+       "expected a model that continues text, got the encoder-decoder \"{}\" (see bantam run)",
+       model.config.architecture);
+}
 
 std::string_view stop_reason_name(StopReason reason) {
   switch (reason) {
@@ -86,6 +108,14 @@ Session::Session(std::shared_ptr<Engine> engine, int32_t sequence)
     fail(ErrorKind::usage, "session", "sequence: expected 0 to {}, got {}",
          engine_->options().sequences - 1, sequence);
   }
+}
+
+void Session::read(std::span<const int32_t> source) {
+  const int32_t slot = std::min(sequence_, static_cast<int32_t>(engine_->options().sources) - 1);
+  const Engine::SourceText text{slot, source};
+  engine_->read(std::span(&text, 1));
+  engine_->look_at(sequence_, slot);
+  tokens_.clear();
 }
 
 std::span<const float> Session::feed(std::span<const int32_t> tokens) {
@@ -133,18 +163,12 @@ void Session::restore(const Saved& saved) {
 
 GenerateResult Session::generate(std::string_view prompt, const GenerateOptions& options,
                                  const OnText& on_text) {
-  const Tokenizer* tokenizer = engine_->model().tokenizer.get();
-  if (tokenizer == nullptr) {
-    fail(ErrorKind::model, engine_->model().name, "expected a model with a tokenizer, got none");
+  const Model& model = engine_->model();
+  if (tokens_.empty() || model.config.reads_source()) {
+    return generate(prompt_ids(model, prompt), options, on_text);
   }
-  EncodeOptions encode;
-  encode.special = tokens_.empty();
-  std::vector<int32_t> ids = tokenizer->encode(prompt, encode);
-  if (tokens_.empty() && ids.empty()) {
-    // Nothing to continue from: start as a new text would.
-    ids.push_back(tokenizer->bos() >= 0 ? tokenizer->bos() : std::max(tokenizer->eos(), 0));
-  }
-  return generate(ids, options, on_text);
+  if (model.tokenizer == nullptr) fail_without_tokenizer(model);
+  return generate(model.tokenizer->encode(prompt, {.special = false}), options, on_text);
 }
 
 GenerateResult Session::generate(std::span<const int32_t> prompt, const GenerateOptions& options,
@@ -159,7 +183,8 @@ GenerateResult Session::generate(std::span<const int32_t> prompt, const Generate
   StopFilter filter(options.stop);
   std::unique_ptr<StreamDecoder> decoder;
   DecodeOptions decode;
-  decode.strip_space_prefix = position() == 0 && prompt.size() <= 1;
+  const bool reads_source = engine_->model().config.reads_source();
+  decode.strip_space_prefix = reads_source || (position() == 0 && prompt.size() <= 1);
   if (tokenizer != nullptr) decoder = std::make_unique<StreamDecoder>(*tokenizer, decode);
   const auto show = [&](const std::string& text) {
     if (text.empty()) return true;
@@ -168,6 +193,10 @@ GenerateResult Session::generate(std::span<const int32_t> prompt, const Generate
   };
 
   const Clock::time_point start = Clock::now();
+  if (reads_source) {
+    read(prompt);
+    prompt = std::span(&engine_->model().config.decoder_start_token, 1);
+  }
   std::span<const float> logits = feed(prompt);
   result.prefill_seconds = seconds_since(start);
   Clock::time_point first = start;

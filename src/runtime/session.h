@@ -35,6 +35,14 @@ struct GenerateResult {
   double decode_seconds = 0;       // all tokens after the first
 };
 
+// The ids of a text that a model continues or reads; where it has none, the token that begins a
+// text. Throws ErrorKind::model if the model has no tokenizer.
+std::vector<int32_t> prompt_ids(const Model& model, std::string_view text);
+
+// Throws ErrorKind::model for an encoder-decoder: what wants a text to go on with has no use for
+// it.
+void expect_no_source(const Model& model);
+
 // One conversation with a model: a sequence of tokens and what the model remembers of it.
 //
 //   auto model = std::make_shared<Model>(load_model("model.gguf"));
@@ -53,6 +61,8 @@ class Session {
  public:
   explicit Session(std::shared_ptr<Engine> engine, int32_t sequence = 0);
 
+  // Encoder-decoders: reads the source text; what is written from then on is a new text.
+  void read(std::span<const int32_t> source);
   // Appends tokens and returns the logits [V] after the last, valid until the next call. However a
   // text is split into calls, the logits are the same. Throws ErrorKind::usage if the context is
   // too short, naming both lengths.
@@ -71,7 +81,8 @@ class Session {
   [[nodiscard]] Saved save() const;
   void restore(const Saved& saved);
 
-  // Continues the text with what follows `prompt`. `on_text` gets whole characters as they come.
+  // Continues the text with what follows `prompt`; an encoder-decoder reads the prompt as a source
+  // and writes a text from it. `on_text` gets whole characters as they come.
   using OnText = std::function<bool(std::string_view piece)>;
   GenerateResult generate(std::string_view prompt, const GenerateOptions& options,
                           const OnText& on_text = {});

@@ -175,6 +175,7 @@ class Search {
 
 std::vector<Suggestion> suggest(Session& session, std::string_view text,
                                 const SuggestOptions& options) {
+  expect_no_source(session.engine().model());
   if (session.engine().model().tokenizer == nullptr) {
     fail(ErrorKind::model, session.engine().model().name,
          "expected a model with a tokenizer, got none");

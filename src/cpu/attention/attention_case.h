@@ -112,7 +112,7 @@ struct Case {
   }
   Case& with_bias() {
     attributes.set("bias", int64_t{1});
-    bias = random_tensor({e.H, rows(), e.S * e.C}, DType::f32, 6, 2);
+    bias = random_tensor({e.H, rows(), e.C}, DType::f32, 6, 2);
     dbias = Tensor::zeros(DType::f32, bias.shape());
     return *this;
   }

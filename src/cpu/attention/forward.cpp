@@ -101,8 +101,7 @@ struct Forward {
         w.hidden[i] = hidden;
         if (extras.bias == nullptr) continue;
         const int64_t row = (t.kv * p.group + g) * p.N + n;
-        const int64_t cell = row * p.S * p.C + p.sequences[n] * p.C + first;
-        if (visible > 0) std::copy_n(extras.bias + cell, visible, w.bias + i * kBlock);
+        if (visible > 0) std::copy_n(extras.bias + row * p.C + first, visible, w.bias + i * kBlock);
         std::fill(w.bias + i * kBlock + visible, w.bias + (i + 1) * kBlock, 0.0f);
       }
     }

@@ -80,7 +80,7 @@ struct Gradient {
 
   // The cells of a block among the biases of a row.
   [[nodiscard]] int64_t bias_at(int64_t n, int64_t head, int64_t first) const {
-    return (head * p.N + n) * p.S * p.C + p.sequences[n] * p.C + first;
+    return (head * p.N + n) * p.C + first;
   }
 
   void run_block(const Worker& w, int64_t begin, int64_t end, int64_t head, int64_t first,

@@ -98,7 +98,7 @@ struct Problem {
   }
 };
 
-// Where the optional inputs stand, after the `required` ones: sinks f32 [H], bias f32 [H, N, S C].
+// Where the optional inputs stand, after the `required` ones: sinks f32 [H], bias f32 [H, N, C].
 struct Extras {
   const float *sinks = nullptr, *bias = nullptr;
   Extras(const StepContext& c, size_t required) {

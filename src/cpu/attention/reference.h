@@ -43,7 +43,7 @@ struct Reference {
     const auto cell = [&](int64_t j) { return (s * c_.e.C + j) * K + h / (H / K); };
     const double scale = c_.attributes.real("scale"), cap = c_.attributes.real("softcap", 0);
     const auto bias = [&](int64_t j) {
-      return static_cast<size_t>((h * c_.rows() + n) * c_.e.S * c_.e.C + s * c_.e.C + j);
+      return static_cast<size_t>((h * c_.rows() + n) * c_.e.C + j);
     };
     std::vector<double> p(static_cast<size_t>(visible)), slope(p.size(), 1);
     double total = sinks_.empty() ? 0 : std::exp(sinks_[static_cast<size_t>(h)]);

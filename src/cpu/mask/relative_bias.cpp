@@ -32,41 +32,33 @@ Buckets buckets(const Attributes& a, int64_t count) {
   return {count, a.integer("most"), a.integer("bidirectional") != 0};
 }
 
-// Inputs: table [buckets, H], sequences, positions. Output [H, N, S C].
+// Inputs: table [buckets, H], positions. Output [H, N, C].
 void run(const StepContext& c) {
   const TensorView &table = c.inputs[0], &y = c.outputs[0];
-  const auto* sequences = c.inputs[1].as<const int32_t>();
-  const auto* positions = c.inputs[2].as<const int32_t>();
-  const int64_t H = y.shape[0], N = y.shape[1], columns = y.shape[2];
-  const int64_t cells = c.attributes.integer("cells");
+  const auto* positions = c.inputs[1].as<const int32_t>();
+  const int64_t H = y.shape[0], N = y.shape[1], cells = y.shape[2];
   const Buckets b = buckets(c.attributes, table.shape[0]);
   c.pool.parallel_for(H * N, 4, [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t h = i / N, n = i % N, first = sequences[n] * cells;
-      float* row = y.as<float>() + i * columns;
-      std::fill_n(row, columns, 0.0f);
-      if (first < 0 || first >= columns) continue;
+      const int64_t h = i / N, n = i % N;
+      float* row = y.as<float>() + i * cells;
       for (int64_t j = 0; j < cells; ++j)
-        row[first + j] = table.as<float>()[b.of(j - positions[n]) * H + h];
+        row[j] = table.as<float>()[b.of(j - positions[n]) * H + h];
     }
   });
 }
 
-// Inputs: dy [H, N, S C], sequences, positions. Output dtable [buckets, H].
+// Inputs: dy [H, N, C], positions. Output dtable [buckets, H].
 void run_gradient(const StepContext& c) {
   const TensorView &dy = c.inputs[0], &dtable = c.outputs[0];
-  const auto* sequences = c.inputs[1].as<const int32_t>();
-  const auto* positions = c.inputs[2].as<const int32_t>();
-  const int64_t H = dy.shape[0], N = dy.shape[1], columns = dy.shape[2];
-  const int64_t cells = c.attributes.integer("cells");
+  const auto* positions = c.inputs[1].as<const int32_t>();
+  const int64_t H = dy.shape[0], N = dy.shape[1], cells = dy.shape[2];
   const Buckets b = buckets(c.attributes, dtable.shape[0]);
   std::fill_n(dtable.as<float>(), dtable.shape.elements(), 0.0f);
   c.pool.parallel_for(H, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t h = begin; h < end; ++h)
       for (int64_t n = 0; n < N; ++n) {
-        const int64_t first = sequences[n] * cells;
-        if (first < 0 || first >= columns) continue;
-        const float* row = dy.as<float>() + (h * N + n) * columns + first;
+        const float* row = dy.as<float>() + (h * N + n) * cells;
         for (int64_t j = 0; j < cells; ++j)
           dtable.as<float>()[b.of(j - positions[n]) * H + h] += row[j];
       }

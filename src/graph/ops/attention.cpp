@@ -51,8 +51,8 @@ std::vector<Type> extra_types(const InferContext& c, size_t first) {
     c.check(c.type(first++) == types.back(), "one f32 sink for each head");
   }
   if (has(c.attributes, "bias")) {
-    types.push_back({DType::f32, {q[1], q[0], k[0] * k[1].factor}});
-    c.check(c.type(first) == types.back(), "f32 biases [H, N, S C]");
+    types.push_back({DType::f32, {q[1], q[0], k[1]}});
+    c.check(c.type(first) == types.back(), "f32 biases [H, N, C]");
   }
   return types;
 }
@@ -113,7 +113,10 @@ std::vector<Value> fallback(Graph& g, const Node& n) {
                             {"window", a.integer("window", 0)}});
   Value scores = ops::batch_matmul(g, heads_first(g, q), cells(g, n.inputs[1]), false, true);
   scores = ops::softcap(g, ops::scale(g, scores, a.real("scale")), a.real("softcap", 0));
-  if (has(a, "bias")) scores = ops::add(g, scores, n.inputs.back());
+  if (has(a, "bias")) {  // the mask hides what stands in other sequences
+    const std::vector<Value> each(static_cast<size_t>(cache[0].factor), n.inputs.back());
+    scores = ops::add(g, scores, ops::concat_columns(g, each));
+  }
   scores = ops::add(g, scores, mask);
   const Value sinks = has(a, "sinks") ? n.inputs[5] : Value{};
   const Value lse = log_sum(g, scores, sinks);

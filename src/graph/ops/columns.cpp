@@ -53,7 +53,7 @@ std::vector<Value> gradient_pad(const GradientContext& c) {
 }
 
 std::vector<Type> infer_concat(const InferContext& c) {
-  c.check_arity(2, 16);
+  c.check_arity(2, 1024);
   int64_t columns = 0;
   for (size_t i = 0; i < c.inputs.size(); ++i) {
     Type t = c.type(i);

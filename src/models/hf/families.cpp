@@ -16,7 +16,8 @@ const Family& find_family(const JsonField& config) {
       known += fmt::format("{}{}", known.empty() ? "" : ", ", family.model_type);
     }
   }
-  fail(ErrorKind::model, config.file(), "model_type: expected one of {}, got \"{}\"", known, type);
+  fail(ErrorKind::model, config.file(), "model_type: expected one of {}, t5, mt5, umt5, got \"{}\"",
+       known, type);
 }
 
 }  // namespace bantam::hf

@@ -1,0 +1,87 @@
+#include "runtime/engine_plans.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "cpu/backend.h"
+#include "graph/passes.h"
+#include "runtime/inference_graph.h"
+
+namespace bantam {
+namespace {
+
+using Part = BuildOptions::Part;
+
+std::shared_ptr<const Plan> make_plan(const Model& model, const EngineOptions& o, int threads,
+                                      Part part) {
+  std::vector<int64_t> limits{o.batch, most_logits(o)};
+  if (part == Part::encoder) limits = {most_source_tokens(o)};
+  return std::make_shared<Plan>(optimize(inference_graph(model, o, part), false), cpu_backend(),
+                                std::move(limits), threads);
+}
+
+}  // namespace
+
+bool can_cache(const ModelConfig& c, DType type) {
+  const int64_t block = dtype_info(type).block_length;
+  const LatentAttention& latent = c.latent;
+  for (const int64_t size : {c.head_size, c.value_size, latent.key_size, latent.value_size}) {
+    if (size % block != 0) return false;
+  }
+  return true;
+}
+
+EngineOptions complete(const Model& model, EngineOptions o) {
+  if (o.context == 0) o.context = model.config.context_length;
+  if (o.source_context == 0) o.source_context = o.context;
+  if (o.sources == 0) o.sources = o.sequences;
+  const auto positive = [](std::string_view name, int64_t value) {
+    if (value < 1) fail(ErrorKind::usage, "engine", "{}: expected at least 1, got {}", name, value);
+  };
+  positive("context", o.context);
+  positive("sequences", o.sequences);
+  positive("batch", o.batch);
+  positive("source context", o.source_context);
+  positive("sources", o.sources);
+  o.batch = std::min(o.batch, o.context * o.sequences);
+  if (!can_cache(model.config, o.cache_type)) {
+    fail(ErrorKind::usage, "engine",
+         "cache type {}: expected heads of a multiple of {}, which this model does not have",
+         dtype_info(o.cache_type).name, dtype_info(o.cache_type).block_length);
+  }
+  return o;
+}
+
+int64_t most_logits(const EngineOptions& o) {
+  return o.all_logits ? o.batch : std::min(o.batch, o.sequences);
+}
+
+// At least one source goes in whole.
+int64_t most_source_tokens(const EngineOptions& o) {
+  return std::clamp(o.batch, o.source_context, o.source_context * o.sources);
+}
+
+EnginePlans make_engine_plans(const Model& model, const EngineOptions& o, int threads) {
+  if (!model.config.reads_source()) return {make_plan(model, o, threads, Part::whole), nullptr};
+  return {make_plan(model, o, threads, Part::decoder), make_plan(model, o, threads, Part::encoder)};
+}
+
+MemoryPlan memory_of(const EnginePlans& plans) {
+  const auto bytes = [&](std::string_view kind) {
+    return plans.run->leaf_bytes(kind) +
+           (plans.read != nullptr ? plans.read->leaf_bytes(kind, plans.run.get()) : 0);
+  };
+  // The two take turns in one arena.
+  const int64_t arena = std::max(plans.run->arena_bytes(),
+                                 plans.read != nullptr ? plans.read->arena_bytes() : int64_t{0});
+  return {bytes("weight"), bytes("state"), arena, bytes("input"), resident_bytes()};
+}
+
+MemoryPlan plan_memory(const Model& model, EngineOptions options) {
+  const EngineOptions o = complete(model, options);
+  const int threads = o.threads > 0 ? o.threads : ThreadPool::default_size();
+  return memory_of(make_engine_plans(model, o, threads));
+}
+
+}  // namespace bantam

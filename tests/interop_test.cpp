@@ -40,6 +40,23 @@ size_t agreement(const std::vector<int32_t>& a, const std::vector<int32_t>& b) {
       a.begin());
 }
 
+// Goes with the test, however that ends.
+class TemporaryFolder {
+ public:
+  TemporaryFolder()
+      : path_(std::filesystem::path(testing::TempDir()) /
+              ("bantam_interop_" + std::to_string(getpid()))) {
+    std::filesystem::create_directories(path_);
+  }
+  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  [[nodiscard]] std::string file(const std::string& name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
 // A float file and Q8_0 are followed to the end. In 4 bits the two runtimes round activations
 // differently, which turns a near tie sooner or later: the beginning must agree.
 TEST(AnotherRuntime, LoadsOurFilesAndSaysTheSame) {
@@ -52,9 +69,7 @@ TEST(AnotherRuntime, LoadsOurFilesAndSaysTheSame) {
   } catch (const Error& e) {
     GTEST_SKIP() << e.what();
   }
-  const std::filesystem::path folder =
-      std::filesystem::path(testing::TempDir()) / ("bantam_interop_" + std::to_string(getpid()));
-  std::filesystem::create_directories(folder);
+  const TemporaryFolder folder;
   const std::vector<int32_t> prompt =
       built_in->tokenizer->encode("The little dog was happy because");
   std::string ids;
@@ -65,19 +80,17 @@ TEST(AnotherRuntime, LoadsOurFilesAndSaysTheSame) {
     QuantizeOptions options;
     options.type = type;
     const auto model = std::make_shared<const Model>(quantize(*built_in, options).model);
-    const std::string path = folder / "model.gguf";
+    const std::string path = folder.file("model.gguf");
     save_model(*model, path);
     const Outcome other = run_command("node '" BANTAM_SOURCE_DIR "/tests/gguf_reference.mjs' '" +
                                       path + "' " + std::to_string(kTokens) + ids + " 2>/dev/null");
     if (other.code == 77 || other.code == 127) {
-      std::filesystem::remove_all(folder);
       GTEST_SKIP() << "node or node-llama-cpp is missing below BANTAM_NPM";
     }
     ASSERT_EQ(other.code, 0) << other.output;
     EXPECT_GE(agreement(ours(model, prompt), numbers(other.output)), least)
         << dtype_info(type).name << ": " << other.output;
   }
-  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

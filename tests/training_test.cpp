@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/random.h"
+#include "base/thread_pool.h"
 #include "tests/tiny_model.h"
 #include "train/run.h"
 
@@ -100,6 +101,28 @@ TEST_F(Training, LearnsAndResumesToTheSameBits) {
   const RunResult second = run_training(parse("parts"));
   ASSERT_TRUE(second.finished);
   EXPECT_EQ(read_text_file(whole.model_path), read_text_file(second.model_path));
+}
+
+TEST_F(Training, LearnsTheKindOfTokenizerThatTheRecipeNames) {
+  const auto parsed = [&](const std::string& kind) {
+    std::string text = recipe("unigram");
+    const std::string key = "[tokenizer]\n";
+    text.insert(text.find(key) + key.size(), fmt::format("kind = \"{}\"\n", kind));
+    return parse_recipe(text, (folder_ / "recipe.toml").string());
+  };
+  ThreadPool pool(2);
+  const PreparedData data = prepare_data(parsed("unigram"), {}, pool);
+  EXPECT_EQ(data.tokenizer->spec().model, "t5");
+  EXPECT_LE(data.tokenizer->vocab_size(), 300);
+  EXPECT_GT(data.valid_words, 0);
+  EXPECT_EQ(data.tokenizer->decode(data.tokenizer->encode("The dog likes", {.special = false})),
+            "The dog likes");
+  try {
+    parsed("bytes");
+    FAIL() << "expected an error";
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("tokenizer.kind"), std::string::npos) << e.what();
+  }
 }
 
 TEST_F(Training, GivesTheSameBitsForAnyNumberOfThreads) {

@@ -22,6 +22,7 @@ void add_run(CLI::App& app);
 void add_suggest(CLI::App& app);
 void add_tokenize(CLI::App& app);
 void add_train(CLI::App& app);
+void add_train_tokenizer(CLI::App& app);
 
 // One row per subcommand, in the order of `bantam --help`; rows of a group stand together.
 struct Command {
@@ -36,6 +37,7 @@ inline constexpr Command kCommands[] = {
     {"Use a model", add_tokenize},
     {"Make a model", add_train},
     {"Make a model", add_distill},
+    {"Make a model", add_train_tokenizer},
     {"Make a model", add_import},
     {"Make a model", add_quantize},
     {"Make a model", add_pack},

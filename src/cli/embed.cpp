@@ -48,7 +48,7 @@ std::vector<std::string> lines_of(const std::string& text) {
 
 void embed(Options& o) {
   if (!o.pooling.empty()) o.embed.pooling = parse_pooling(o.pooling);
-  o.embed.normalise = !o.raw;
+  if (o.raw) o.embed.normalise = false;
   if (!o.file.empty()) o.texts = lines_of(read_text_file(o.file));
   if (o.texts.empty() && o.ids.empty()) {
     fail(ErrorKind::usage, "embed", "expected a text, --text or --ids, got none");
@@ -68,6 +68,7 @@ void add_embed(CLI::App& app) {
   c->add_option("-f,--text", o->file, "A file with a text on each line");
   c->add_option("--ids", o->ids, "Token ids in place of a text: 1,2,3");
   c->add_option("--prefix", o->prefix, "Goes before each text, as some models want it");
+  c->add_option("--prompt", o->embed.prompt, "One of the model's own prompts, by name: query");
   c->add_option("--pooling", o->pooling, "mean, first or last token; without it, the model's own");
   c->add_option("--context", o->embed.context, "Longest text, in tokens");
   c->add_flag("--raw", o->raw, "Vectors as they are, not of length 1");

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <iostream>
 #include <map>
@@ -8,6 +9,7 @@
 #include "cli/common.h"
 #include "cli/model_facts.h"
 #include "eval/quality.h"
+#include "formats/gguf_split.h"
 #include "models/file_type.h"
 #include "runtime/engine.h"
 
@@ -87,7 +89,10 @@ Json to_json(const Model& m, const Options& o) {
          {"head_count_kv", c.head_count_kv},
          {"head_size", c.head_size},
          {"vocab_size", c.vocab_size},
-         {"tied_embeddings", c.tied_embeddings}};
+         {"tied_embeddings", c.tied_embeddings},
+         {"expert_count", c.experts.count},
+         {"expert_used_count", c.experts.used},
+         {"encoder", !c.causal}};
   if (m.tokenizer != nullptr) j["tokenizer"] = m.tokenizer->spec().model;
   for (const auto& [dtype, share] : types_of(m)) {
     j["types"][std::string(dtype_info(dtype).name)] = {
@@ -110,6 +115,52 @@ Json to_json(const Model& m, const Options& o) {
   return j;
 }
 
+// What a block is made of, as far as its architecture has such parts.
+std::vector<std::pair<std::string, std::string>> parts_of(const ModelConfig& c) {
+  std::vector<std::pair<std::string, std::string>> parts;
+  if (c.head_count > 0) {
+    const auto without = std::ranges::count(c.head_counts_kv, 0);
+    parts.emplace_back(
+        "heads",
+        fmt::format(
+            "{} of {}, {} for keys and values{}", c.head_count, c.head_size, c.head_count_kv,
+            without > 0 ? fmt::format("; {} layers without attention", without) : std::string()));
+  }
+  if (c.window > 0) parts.emplace_back("window", fmt::format("{} tokens", c.window));
+  const Experts& e = c.experts;
+  if (e.count > 0) {
+    parts.emplace_back("experts", fmt::format("{}, of which each token uses {}{}", e.count, e.used,
+                                              e.shared > 0 ? fmt::format(" and {} shared", e.shared)
+                                                           : std::string()));
+  }
+  const StateSpace& s = c.ssm;
+  if (s.inner_size > 0) {
+    parts.emplace_back("state space", fmt::format("{} channels, states of {}, convolution over {}",
+                                                  s.inner_size, s.state_size, s.conv_kernel));
+  }
+  if (c.short_conv > 0) {
+    parts.emplace_back("convolution", fmt::format("over {} tokens", c.short_conv));
+  }
+  if (!c.causal) {
+    static constexpr const char* kPoolings[] = {"none", "mean", "first token", "last token"};
+    parts.emplace_back("pooling", kPoolings[static_cast<size_t>(c.pooling)]);
+  }
+  return parts;
+}
+
+// "1.2 GB in 3 parts"; "" for the built-in model.
+std::string file_size(const std::string& path) {
+  int64_t bytes = 0;
+  const std::vector<std::string> parts = gguf_part_names(path);
+  for (const std::string& part : parts) {
+    std::error_code missing;
+    const auto size = std::filesystem::file_size(part, missing);
+    if (missing) return "";
+    bytes += static_cast<int64_t>(size);
+  }
+  return human_bytes(bytes) + (parts.size() > 1 ? fmt::format(" in {} parts", parts.size()) : "");
+}
+
 void print_summary(const Model& m, const Options& o) {
   const ModelConfig& c = m.config;
   const auto line = [](std::string_view name, const std::string& value) {
@@ -121,16 +172,13 @@ void print_summary(const Model& m, const Options& o) {
   line("parameters", human_count(m.parameters()));
   line("layers", fmt::format("{}", c.block_count));
   line("width", fmt::format("{}, feed-forward {}", c.embedding_length, c.feed_forward_length));
-  line("heads",
-       fmt::format("{} of {}, {} for keys and values", c.head_count, c.head_size, c.head_count_kv));
+  for (const auto& [name, value] : parts_of(c)) line(name, value);
   line("context", fmt::format("{} tokens", c.context_length));
   line("vocabulary",
        fmt::format("{} tokens, {}{}", c.vocab_size,
                    m.tokenizer != nullptr ? m.tokenizer->spec().model : "no tokenizer",
                    c.tied_embeddings ? ", head tied to the embedding" : ""));
-  if (std::filesystem::exists(o.model)) {
-    line("file", human_bytes(static_cast<int64_t>(std::filesystem::file_size(o.model))));
-  }
+  if (const std::string size = file_size(o.model); !size.empty()) line("file", size);
   line("weights", fmt::format("{}, {:.2f} bits each ({})", human_bytes(m.weight_bytes()),
                               bits_per_weight(m), file_type_name(file_type(m))));
 }
@@ -177,7 +225,7 @@ void add_inspect(CLI::App& app) {
     print_summary(*model, *o);
     print_groups(*model);
     print_details(*model, *o);
-    print_chat(model);
+    if (model->config.causal) print_chat(model);
   });
 }
 

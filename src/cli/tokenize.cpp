@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "models/model.h"
 #include "text/tokenizer_files.h"
 
 namespace bantam::cli {
@@ -45,6 +46,8 @@ std::shared_ptr<const Tokenizer> open_tokenizer(const std::string& path) {
   if (fs::is_directory(path) || path.ends_with(".json") || path.ends_with(".model")) {
     return make_tokenizer(read_tokenizer_file(path), path);
   }
+  // A file may hold a tokenizer and no model.
+  if (path.ends_with(".gguf")) return make_tokenizer(read_tokenizer(GgufFile::open(path)), path);
   const auto model = open_model(path);
   return {model, &tokenizer_of(*model)};
 }

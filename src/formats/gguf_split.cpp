@@ -37,6 +37,10 @@ bool take_end(std::string_view& text, std::string_view end) {
   return true;
 }
 
+void drop_split_keys(std::vector<GgufFile::Entry>& metadata) {
+  std::erase_if(metadata, [](const auto& entry) { return entry.first.starts_with("split."); });
+}
+
 }  // namespace
 
 std::vector<std::string> gguf_part_names(const std::string& path) {
@@ -58,7 +62,11 @@ GgufFile GgufFile::join(GgufFile one, const std::string& path) {
     fail(ErrorKind::format, one.where_, "split.count: expected at most {} parts, got {}",
          kMostParts, count);
   }
-  if (count <= 1) return one;
+  if (count <= 1) {
+    drop_split_keys(one.metadata_);
+    one.index();
+    return one;
+  }
   const std::vector<std::string> names = gguf_part_names(path);
   if (std::cmp_not_equal(names.size(), count)) {
     fail(ErrorKind::format, one.where_,
@@ -107,7 +115,7 @@ void GgufFile::append(GgufFile part) {
   if (number > 0) return;
   version_ = part.version_;
   alignment_ = part.alignment_;
-  std::erase_if(part.metadata_, [](const Entry& e) { return e.first.starts_with("split."); });
+  drop_split_keys(part.metadata_);
   metadata_ = std::move(part.metadata_);
 }
 

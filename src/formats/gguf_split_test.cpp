@@ -74,6 +74,16 @@ TEST_F(SplitModel, IsOneFileWhereThatIsEnough) {
   EXPECT_EQ(write_gguf_parts(model(), path("tiny.gguf"), 1).size(), 5u);
 }
 
+TEST_F(SplitModel, MayHaveOnePartOnly) {
+  GgufWriter one = model();
+  one.set("split.count", uint16_t{1});
+  one.write(path("one.gguf"));
+  const GgufFile file = GgufFile::open(path("one.gguf"));
+  EXPECT_EQ(file.find("split.count"), nullptr);
+  EXPECT_EQ(file.text("general.architecture"), "llama");
+  EXPECT_EQ(file.tensor("t3").as<float>()[0], 3.0f);
+}
+
 TEST_F(SplitModel, NamesAMissingPart) {
   fs::remove(names_[2]);
   EXPECT_NE(error(0).find("m-00003-of-00003.gguf] expected part 3 of 3"), std::string::npos)

@@ -102,12 +102,10 @@ inline Names common_but(const Names& changes) {
 }
 
 inline Tensor rows_from(const Tensor& t, const std::function<int64_t(int64_t)>& source) {
-  Tensor out = Tensor::zeros(t.dtype(), t.shape());
-  const int64_t rows = t.shape()[0];
-  const auto bytes = static_cast<size_t>(t.bytes() / rows);
-  for (int64_t i = 0; i < rows; ++i) {
-    std::memcpy(out.as<std::byte>() + static_cast<size_t>(i) * bytes,
-                t.as<std::byte>() + static_cast<size_t>(source(i)) * bytes, bytes);
+  Tensor out = Tensor::zeros(DType::f32, t.shape());
+  const int64_t columns = t.shape().elements() / t.shape()[0];
+  for (int64_t row = 0; row < t.shape()[0]; ++row) {
+    std::copy_n(t.as<float>() + source(row) * columns, columns, out.as<float>() + row * columns);
   }
   return out;
 }
@@ -353,13 +351,14 @@ inline ModelConfig small_config(const std::string& architecture) {
           .rope_dims = 8};
 }
 
-// A file of this configuration with random weights.
-inline GgufFile random_file(const ModelConfig& config) {
+// A file of this configuration with random weights, and with the optional ones that `has` names.
+inline GgufFile random_file(const ModelConfig& config,
+                            const std::function<bool(std::string_view)>& has = {}) {
   GgufWriter out;
   out.set("general.architecture", config.architecture);
   write_config(config, out);
   uint64_t stream = 0;
-  for (const WeightShape& w : required_weights(config)) {
+  for (const WeightShape& w : required_weights(config, has)) {
     Random random(11, ++stream);
     Tensor t = Tensor::zeros(DType::f32, w.shape);
     for (int64_t i = 0; i < w.shape.elements(); ++i) t.as<float>()[i] = random.normal();

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "models/hf_folder_inverse.h"
 #include "models/hf_folder_kit.h"
 #include "models/model.h"
 #include "tensor/blocks.h"
@@ -14,96 +15,7 @@ namespace bantam {
 namespace {
 
 namespace fs = std::filesystem;
-using test::common_but;
-using test::FolderCase;
-using test::Json;
-using test::Names;
-using test::parsed;
-using test::small_config;
-using test::TemporaryFolder;
-
-Tensor flat(const Tensor& t) {
-  return t.reshaped({t.shape().elements()});
-}
-
-// [C, taps] -> [C, 1, taps], as convolutions are stored
-Tensor with_channel(const Tensor& t) {
-  return t.reshaped({t.shape()[0], 1, t.shape()[1]});
-}
-
-// A_log of A = -exp(A_log)
-Tensor logarithm(const Tensor& t) {
-  Tensor out = t.clone();
-  for (int64_t i = 0; i < t.shape().elements(); ++i)
-    out.as<float>()[i] = std::log(-t.as<float>()[i]);
-  return out;
-}
-
-Tensor flat_logarithm(const Tensor& t) {
-  return flat(logarithm(t));
-}
-
-Tensor times(const Tensor& t, float factor) {
-  Tensor out = t.clone();
-  for (int64_t i = 0; i < t.shape().elements(); ++i) out.as<float>()[i] *= factor;
-  return out;
-}
-
-// Slices of the last two extents (or of the last one), one below the other or by turns.
-Tensor stacked_rows(const Tensor& a, const Tensor& b, bool by_turns) {
-  const int rank = a.shape().rank();
-  const int64_t rows = rank > 1 ? a.shape()[-2] : 1, columns = a.shape()[-1];
-  Shape shape = a.shape();
-  shape[-2] *= 2;
-  Tensor out = Tensor::zeros(DType::f32, shape);
-  for (int64_t e = 0; e < a.shape().elements() / (rows * columns); ++e) {
-    for (int64_t r = 0; r < 2 * rows; ++r) {
-      const bool first = by_turns ? r % 2 == 0 : r < rows;
-      const int64_t row = by_turns ? r / 2 : r % rows;
-      const float* from = (first ? a : b).as<float>() + (e * rows + row) * columns;
-      std::copy_n(from, columns, out.as<float>() + (e * 2 * rows + r) * columns);
-    }
-  }
-  return out;
-}
-
-Tensor halves(const Tensor& a, const Tensor& b) {
-  return stacked_rows(a, b, false);
-}
-
-// [E, F] and [E, F] -> [E, 2 F], element by element
-Tensor vectors_by_turns(const Tensor& a, const Tensor& b) {
-  const Shape column{a.shape()[0], a.shape()[1], 1};
-  return stacked_rows(a.reshaped(column), b.reshaped(column), true)
-      .reshaped({a.shape()[0], 2 * a.shape()[1]});
-}
-
-Tensor transposed_each(const Tensor& t) {
-  const int64_t E = t.shape()[0], R = t.shape()[1], C = t.shape()[2];
-  Tensor out = Tensor::zeros(DType::f32, {E, C, R});
-  for (int64_t e = 0; e < E; ++e)
-    for (int64_t r = 0; r < R; ++r)
-      for (int64_t c = 0; c < C; ++c)
-        out.as<float>()[(e * C + c) * R + r] = t.as<float>()[(e * R + r) * C + c];
-  return out;
-}
-
-Tensor matrices_by_turns(const Tensor& a, const Tensor& b) {
-  return transposed_each(stacked_rows(a, b, true));
-}
-
-// W_k [H, R, D] and W_v [H, E, R] -> [H (D + E), R]
-Tensor joined_latent(const Tensor& k, const Tensor& v) {
-  const Tensor keys = transposed_each(k);
-  const int64_t H = v.shape()[0], R = v.shape()[2], D = keys.shape()[1], E = v.shape()[1];
-  Tensor out = Tensor::zeros(DType::f32, {H * (D + E), R});
-  for (int64_t h = 0; h < H; ++h) {
-    float* to = out.as<float>() + h * (D + E) * R;
-    std::copy_n(keys.as<float>() + h * D * R, D * R, to);
-    std::copy_n(v.as<float>() + h * E * R, E * R, to + D * R);
-  }
-  return out;
-}
+using namespace test;
 
 void scan_config(const GgufFile& file, Json& c) {
   const std::string p = file.text("general.architecture") + ".ssm.";
@@ -457,6 +369,49 @@ TEST(ImportHf, Lfm2MixesExpertsAfterItsFirstBlocks) {
     j["layer_types"] = {"conv", "full_attention", "conv"};
   };
   test::expect_round_trip(test::random_file(m), c);
+}
+
+TEST(ImportHf, PhiMixesExpertsWithBiasesAndLongRotaryFactors) {
+  ModelConfig m = small_config("phimoe");
+  m.rope_pairs = ops::RopePairs::halves;
+  m.experts = {.count = 4, .used = 2, .feed_forward_length = 64};
+  m.tied_embeddings = false;
+  m.rope_scaling.original_context = 20;
+  m.rope_scaling.attention_factor = 1.25;
+  const FolderCase c{.fixture = "",
+                     .model_type = "phimoe",
+                     .names = common_but({{"ffn_gate_inp", "block_sparse_moe.gate"},
+                                          {"ffn_gate_exps", "block_sparse_moe.experts.*.w1"},
+                                          {"ffn_down_exps", "block_sparse_moe.experts.*.w2"},
+                                          {"ffn_up_exps", "block_sparse_moe.experts.*.w3"}}),
+                     .config = [](const GgufFile&, Json& j) {
+                       j["num_local_experts"] = j["num_experts"];
+                       j.erase("num_experts");
+                       j.erase("moe_intermediate_size");
+                       j["original_max_position_embeddings"] = 20;
+                       j["rope_scaling"] = {{"type", "longrope"},
+                                            {"long_mscale", 1.25},
+                                            {"short_mscale", 1.25},
+                                            {"long_factor", {1, 2, 3, 4}},
+                                            {"short_factor", {1, 1, 1, 2}}};
+                     }};
+  const auto biased = [](std::string_view name) {
+    return name.ends_with(".bias") && name.find("exp") == name.npos &&
+           name.find("gate") == name.npos;
+  };
+  const TemporaryFolder folder;
+  const GgufFile file = test::random_file(m, biased);
+  test::FolderWriter(file, c, folder.path()).write();
+  const GgufFile imported = parsed(hf_folder_to_gguf(folder.path(), std::nullopt));
+  EXPECT_EQ(imported.tensor("rope_factors_long.weight").as<float>()[3], 4.0F);
+  EXPECT_EQ(imported.tensors().size(), file.tensors().size() + 2);
+  for (const char* name :
+       {"output.bias", "blk.1.attn_q.bias", "blk.0.attn_norm.bias", "blk.1.ffn_up_exps.weight"}) {
+    const Tensor a = file.tensor(name), b = imported.tensor(name);
+    ASSERT_EQ(a.shape(), b.shape()) << name;
+    EXPECT_EQ(std::memcmp(a.data(), b.data(), static_cast<size_t>(a.bytes())), 0) << name;
+  }
+  EXPECT_EQ(read_config(imported, "imported"), read_config(file, "file"));
 }
 
 TEST(ImportHf, OpenElmHasWidthsOfItsOwnInEveryBlock) {

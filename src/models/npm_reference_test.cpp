@@ -18,6 +18,7 @@
 #include "models/model.h"
 #include "text/hf/tokenizer_json.h"
 #include "text/sentencepiece_model.h"
+#include "text/tokenizers/byte_alphabet.h"
 #include "text/unicode.h"
 
 namespace bantam {
@@ -223,10 +224,33 @@ TokenizerSpec gguf_vocabulary(const std::string& path) {
   return read_tokenizer(GgufFile::parse({begin, bytes.size()}, words, path));
 }
 
+// The texts without characters of which the vocabulary lacks a byte. The Rust library drops such a
+// byte before it merges, as Bantam does; the package keeps it between its neighbours.
+Texts within_vocabulary(Texts texts, const Json& vocabulary) {
+  std::string missing;
+  for (int byte = 0; byte < 256; ++byte) {
+    const char c = static_cast<char>(byte);
+    if (!vocabulary.contains(spell_bytes({&c, 1}))) missing += c;
+  }
+  for (std::string& text : texts) {
+    std::string kept;
+    for (size_t i = 0; i < text.size();) {
+      const std::string_view character =
+          std::string_view(text).substr(i, decode_utf8(text, i).size);
+      if (character.find_first_of(missing) == character.npos) kept += character;
+      i += character.size();
+    }
+    text = std::move(kept);
+  }
+  return texts;
+}
+
 TEST_F(NpmReference, SmolLm2) {
   const std::string file = shared("tokenizers/smollm2/tokenizer.json.zst");
   BANTAM_NEEDS(file);
-  compare_all(read_text_file(file));
+  const std::string json = read_text_file(file);
+  compare(json, within_vocabulary(fuzzed_texts(), Json::parse(json)["model"]["vocab"]));
+  if (!IsSkipped() && !HasFatalFailure()) compare(json, sampled_texts());
 }
 
 TEST_F(NpmReference, Phi3) {

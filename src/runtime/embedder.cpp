@@ -42,12 +42,41 @@ void normalise(std::vector<float>& v) {
   for (float& x : v) x *= factor;
 }
 
+const GgufValue* find(const Model& model, std::string_view key) {
+  for (const auto& [name, value] : model.metadata)
+    if (name == key) return &value;
+  return nullptr;
+}
+
+std::string prompt_of(const Model& model, const std::string& name) {
+  constexpr std::string_view kKey = "bantam.embedding.prompt.";
+  if (name.empty()) return "";
+  const GgufValue* found = find(model, fmt::format("{}{}", kKey, name));
+  if (const auto* text = found != nullptr ? std::get_if<std::string>(found) : nullptr) return *text;
+  std::string known;
+  for (const auto& [key, unused] : model.metadata) {
+    if (!key.starts_with(kKey)) continue;
+    known += fmt::format("{}{}", known.empty() ? "" : ", ", key.substr(kKey.size()));
+  }
+  fail(ErrorKind::usage, "embed", "prompt: expected one of the model's ({}), got \"{}\"",
+       known.empty() ? "it has none" : known, name);
+}
+
+bool normalises(const Model& model) {
+  const GgufValue* found = find(model, "bantam.embedding.normalise");
+  const bool* says = found != nullptr ? std::get_if<bool>(found) : nullptr;
+  return says == nullptr || *says;
+}
+
 }  // namespace
 
 Embedder::Embedder(std::shared_ptr<const Model> model, const EmbedOptions& options)
-    : options_(options), engine_(model, engine_options(*model, options)) {
+    : options_(options),
+      prefix_(prompt_of(*model, options.prompt)),
+      engine_(model, engine_options(*model, options)) {
   const Pooling own = model->config.pooling;
   if (!options_.pooling) options_.pooling = own == Pooling::none ? Pooling::mean : own;
+  if (!options_.normalise) options_.normalise = normalises(*model);
 }
 
 std::vector<float> Embedder::embed(std::string_view text) {
@@ -55,7 +84,7 @@ std::vector<float> Embedder::embed(std::string_view text) {
   if (model.tokenizer == nullptr) {
     fail(ErrorKind::model, model.name, "expected a model with a tokenizer, got none");
   }
-  return embed(model.tokenizer->encode(text));
+  return embed(model.tokenizer->encode(prefix_ + std::string(text)));
 }
 
 std::vector<float> Embedder::embed(std::span<const int32_t> ids) {
@@ -68,7 +97,7 @@ std::vector<float> Embedder::embed(std::span<const int32_t> ids) {
   std::vector<float> vectors(ids.size() * static_cast<size_t>(size()));
   engine_.run(rows, vectors);
   std::vector<float> v = pool(vectors, size(), *options_.pooling);
-  if (options_.normalise) normalise(v);
+  if (*options_.normalise) normalise(v);
   return v;
 }
 

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -11,9 +12,11 @@ namespace bantam {
 
 struct EmbedOptions {
   int threads = 0;
-  int64_t context = 0;             // longest text in tokens; 0: what the model was trained for
-  bool normalise = true;           // to length 1, so that a dot product is the cosine
+  int64_t context = 0;  // longest text in tokens; 0: what the model was trained for
+  // To length 1, so that a dot product is the cosine. Not given: unless the model says otherwise.
+  std::optional<bool> normalise;
   std::optional<Pooling> pooling;  // not given: the model's, or the mean where it names none
+  std::string prompt;  // the name of one of the model's prompts, which goes before each text
 };
 
 // Texts as vectors, by an encoder (BERT and its kin).
@@ -22,7 +25,8 @@ struct EmbedOptions {
 // Calls from several threads are serialised.
 class Embedder {
  public:
-  // Throws ErrorKind::model for a model that is no encoder.
+  // Throws ErrorKind::model for a model that is no encoder, ErrorKind::usage for a prompt that it
+  // does not have.
   explicit Embedder(std::shared_ptr<const Model> model, const EmbedOptions& options = {});
 
   [[nodiscard]] int64_t size() const { return engine_.result_size(); }
@@ -32,6 +36,7 @@ class Embedder {
 
  private:
   EmbedOptions options_;
+  std::string prefix_;
   Engine engine_;
 };
 

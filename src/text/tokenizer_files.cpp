@@ -137,6 +137,42 @@ TokenizerSpec read_vocabulary_and_merges(const std::string& folder, const JsonFi
   return spec;
 }
 
+// BERT's vocab.txt: a token on each line, "##" before those that continue a word. GGUF marks the
+// others instead.
+TokenizerSpec read_word_pieces(const std::string& folder, const JsonField& config) {
+  TokenizerSpec spec;
+  spec.model = "bert";
+  std::istringstream lines(read_text_file(folder + "/vocab.txt"));
+  for (std::string line; std::getline(lines, line);) {
+    if (line.ends_with('\r')) line.pop_back();
+    spec.tokens.push_back(line);
+  }
+  spec.types.assign(spec.tokens.size(), TokenType::normal);
+  const auto special = [&](std::string_view key, std::string_view name, int32_t& id) {
+    const JsonField given = config[key];
+    id = find(spec, given ? token_text(given) : name);
+    if (id >= 0) spec.types[static_cast<size_t>(id)] = TokenType::control;
+  };
+  int32_t mask = -1;
+  special("mask_token", "[MASK]", mask);
+  special("pad_token", "[PAD]", spec.pad);
+  special("cls_token", "[CLS]", spec.bos);
+  special("sep_token", "[SEP]", spec.eos);
+  special("unk_token", "[UNK]", spec.unk);
+  if (spec.unk >= 0) spec.types[static_cast<size_t>(spec.unk)] = TokenType::unknown;
+  spec.add_bos = spec.bos >= 0;
+  spec.add_eos = spec.eos >= 0;
+  spec.lower_case = config["do_lower_case"].boolean(true);
+  spec.strip_accents = config["strip_accents"].boolean(spec.lower_case);
+  for (size_t id = 0; id < spec.tokens.size(); ++id) {
+    std::string& token = spec.tokens[id];
+    if (spec.types[id] == TokenType::normal) {
+      token = token.starts_with("##") ? token.substr(2) : fmt::format("\u2581{}", token);
+    }
+  }
+  return spec;
+}
+
 std::optional<std::string> existing(const std::string& folder,
                                     std::initializer_list<std::string_view> names) {
   for (const std::string_view name : names) {
@@ -164,9 +200,13 @@ TokenizerSpec read_folder_tokenizer(const std::string& folder) {
       spec = read_sentencepiece_model(*model);
     } else if (existing(folder, {"vocab.json"})) {
       spec = read_vocabulary_and_merges(folder, config);
+    } else if (existing(folder, {"vocab.txt"})) {
+      spec = read_word_pieces(folder, config);
+      has_frame = true;
     } else {
       fail(ErrorKind::file, folder,
-           "expected tokenizer.json, tokenizer.model, spiece.model or vocab.json, got none");
+           "expected tokenizer.json, tokenizer.model, spiece.model, vocab.json or vocab.txt, got "
+           "none");
     }
     add_tokens(folder + "/added_tokens.json", spec);
     add_decoder(config["added_tokens_decoder"], spec);

@@ -170,6 +170,20 @@ TEST(Tokenizer, WordsThatAreTokensSkipTheMergesUnderLlama3Rules) {
             std::vector<int32_t>{static_cast<int32_t>(spec.tokens.size()) - 1});
 }
 
+TEST(Tokenizer, AByteWithoutATokenIsGoneBeforeAnythingMerges) {
+  TokenizerSpec spec;
+  spec.model = "gpt2";
+  spec.tokens = {"a", "b", "ab"};
+  spec.types.assign(3, TokenType::normal);
+  spec.merges = {"a b"};
+  const auto tokenizer = make_tokenizer(spec);
+  EXPECT_EQ(tokenizer->encode("ab"), (std::vector<int32_t>{2}));
+  EXPECT_EQ(tokenizer->encode("a\x14\x14", kPlain), (std::vector<int32_t>{0}));
+  spec.tokens = {"!", "?", "!?"};
+  spec.merges = {"! ?"};
+  EXPECT_EQ(make_tokenizer(spec)->encode("!\x14?", kPlain), (std::vector<int32_t>{2}));
+}
+
 TEST(Tokenizer, AQuarterMegabyteWithoutSpacesIsEncodedInReasonableTime) {
   const std::string same(1 << 18, 'a');
   std::string mixed;

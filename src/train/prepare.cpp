@@ -5,7 +5,7 @@
 #include "data/tokenise.h"
 #include "formats/gguf.h"
 #include "formats/gguf_writer.h"
-#include "text/bpe_trainer.h"
+#include "train/learn_tokenizer.h"
 #include "train/run.h"
 
 namespace bantam {
@@ -17,25 +17,6 @@ void say(const RunEvents& events, std::string_view line) {
   if (events.message) events.message(line);
 }
 
-TokenizerSpec learn_tokenizer(const Recipe& recipe, const RunEvents& events, ThreadPool& pool) {
-  say(events, fmt::format("learning a tokenizer of {} tokens", recipe.vocabulary));
-  BpeTrainerOptions options;
-  options.vocab_size = static_cast<int32_t>(recipe.vocabulary);
-  BpeTrainer trainer(options);
-  for (const SourceSpec& source : recipe.sources) {
-    const std::vector<std::string> documents = read_documents(source);
-    std::vector<std::string_view> texts;
-    for (const std::string& d : documents) {
-      if (!is_held_out(d, static_cast<uint64_t>(recipe.held_out_every))) texts.emplace_back(d);
-    }
-    trainer.add(texts, pool);
-  }
-  TokenizerSpec spec = trainer.train();
-  // Documents follow an end-of-text token in training, so a prompt does too.
-  spec.add_bos = true;
-  return spec;
-}
-
 std::shared_ptr<const Tokenizer> tokenizer_of(const Recipe& recipe, const RunEvents& events,
                                               ThreadPool& pool) {
   const std::string path = recipe.output + "/tokenizer.gguf";
@@ -44,9 +25,12 @@ std::shared_ptr<const Tokenizer> tokenizer_of(const Recipe& recipe, const RunEve
                           recipe.tokenizer_model);
   }
   if (!fs::exists(path)) {
+    say(events, fmt::format("learning a tokenizer of {} tokens", recipe.vocabulary));
     GgufWriter out;
     out.set("general.architecture", std::string("tokenizer"));
-    write_tokenizer(learn_tokenizer(recipe, events, pool), out);
+    const LearnTokenizer what{recipe.tokenizer_kind, recipe.vocabulary, recipe.sources,
+                              static_cast<uint64_t>(recipe.held_out_every)};
+    write_tokenizer(learn_tokenizer(what, pool), out);
     out.write(path);
   }
   return make_tokenizer(read_tokenizer(GgufFile::open(path)), path);

@@ -192,6 +192,8 @@ Recipe parse_recipe(std::string_view text, const std::string& path) {
   recipe.output_type = *type;
   read_data(r.table("data"), recipe);
   TomlReader tokenizer = r.table("tokenizer");
+  recipe.tokenizer_kind =
+      static_cast<LearnTokenizer::Kind>(tokenizer.choice("kind", {"bpe", "unigram"}, 0));
   recipe.vocabulary = tokenizer.integer("vocabulary", 8192, 258, 1 << 20);
   recipe.tokenizer_model = beside(path, tokenizer.text("model", ""));
   tokenizer.finish();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "data/corpora.h"
+#include "train/learn_tokenizer.h"
 #include "train/schedule.h"
 #include "train/trainer.h"
 
@@ -25,6 +26,7 @@ struct Recipe {
   std::vector<std::string> valid_files;  // held-out text beside the held-out documents
   int64_t held_out_every = 100;
 
+  LearnTokenizer::Kind tokenizer_kind = LearnTokenizer::bpe;
   int64_t vocabulary = 8192;    // of a tokenizer trained on the sources...
   std::string tokenizer_model;  // ...or the GGUF file to take the tokenizer from
 

@@ -40,8 +40,9 @@ void write_long_rope(const JsonField& config, const JsonField& scaling, int64_t 
   const double scale = config["max_position_embeddings"].real() / original;
   const double attention = scale <= 1 ? 1 : std::sqrt(1 + std::log(scale) / std::log(original));
   out.set(p + "rope.scaling.original_context_length", static_cast<uint32_t>(original));
-  out.set(p + "rope.scaling.attn_factor",
-          static_cast<float>(scaling["attention_factor"].real(attention)));
+  out.set(
+      p + "rope.scaling.attn_factor",
+      static_cast<float>(first_of(scaling, {"attention_factor", "long_mscale"}).real(attention)));
   for (const char* which : {"long", "short"}) {
     const JsonField field = scaling[fmt::format("{}_factor", which)];
     std::vector<float> factors;

@@ -138,7 +138,7 @@ class Unigram final : public SubwordModel {
     std::vector<UnigramModel::Piece> pieces;
     for (size_t id = 0; id < m.tokens.size(); ++id) {
       least = std::min(least, m.scores[id]);
-      if (!m.known[id] || special[id] || static_cast<int32_t>(id) == unk_) continue;
+      if (!m.known[id] || special[id]) continue;
       pieces.push_back({m.tokens[id], static_cast<int32_t>(id), m.scores[id]});
     }
     model_ = UnigramModel(pieces, least - 10);
@@ -147,22 +147,22 @@ class Unigram final : public SubwordModel {
   void encode(std::string_view piece, std::vector<int32_t>& out) const override {
     std::vector<UnigramModel::Cut> cuts;
     model_.segment(piece, cuts);
-    bool after_unknown = false;
+    // The unknown token's own spelling in a text counts as unknown, too.
+    const auto unknown = [&](size_t i) { return cuts[i].id < 0 || cuts[i].id == unk_; };
     for (size_t i = 0; i < cuts.size(); ++i) {
-      const bool unknown = cuts[i].id < 0;
-      if (!unknown) {
+      if (!unknown(i)) {
         out.push_back(cuts[i].id);
-      } else if (!after_unknown) {
-        size_t end = cuts[i].end;  // of the run of unknown characters
-        for (size_t j = i; j < cuts.size() && cuts[j].id < 0; ++j) end = cuts[j].end;
+      } else if (i == 0 || !unknown(i - 1)) {
+        size_t end = cuts[i].end;  // of the run
+        for (size_t j = i; j < cuts.size() && unknown(j); ++j) end = cuts[j].end;
         append_unknown(piece.substr(cuts[i].begin, end - cuts[i].begin), out);
       }
-      after_unknown = unknown;
     }
   }
 
  private:
   void append_unknown(std::string_view text, std::vector<int32_t>& out) const {
+    if (vocabulary_.find(text) == unk_ && unk_ >= 0) return out.push_back(unk_);
     const size_t first = out.size();
     for (const char c : text) {
       const int32_t id = bytes_[static_cast<uint8_t>(c)];

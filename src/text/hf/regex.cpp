@@ -14,33 +14,37 @@ constexpr uint32_t kMatchLimit = 50'000'000;  // of internal steps
 constexpr uint32_t kHeapLimit = 256 * 1024;   // KiB
 constexpr size_t kMaxPattern = size_t{1} << 16;
 
-// The White_Space property and Oniguruma's word characters, as members of a class.
+// The White_Space property and Oniguruma's word characters, as members of a class. Below U+0100
+// Oniguruma looks words up in a table of ISO 8859-1, where superscripts and fractions are among
+// them, except within a class.
 constexpr std::string_view kSpaces =
     R"(\x{9}-\x{d}\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
-constexpr std::string_view kWordCharacters = R"(\p{L}\p{M}\p{Nd}\p{Pc})";
-constexpr std::string_view kWordBoundary =
-    R"((?:(?<=[\p{L}\p{M}\p{Nd}\p{Pc}])(?![\p{L}\p{M}\p{Nd}\p{Pc}]))"
-    R"(|(?<![\p{L}\p{M}\p{Nd}\p{Pc}])(?=[\p{L}\p{M}\p{Nd}\p{Pc}])))";
-constexpr std::string_view kNoWordBoundary =
-    R"((?:(?<=[\p{L}\p{M}\p{Nd}\p{Pc}])(?=[\p{L}\p{M}\p{Nd}\p{Pc}]))"
-    R"(|(?<![\p{L}\p{M}\p{Nd}\p{Pc}])(?![\p{L}\p{M}\p{Nd}\p{Pc}])))";
+constexpr std::string_view kWordsInClass = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc})";
+constexpr std::string_view kWords =
+    R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{b2}\x{b3}\x{b9}\x{bc}-\x{be})";
 constexpr std::string_view kHexDigits = "0-9A-Fa-f";
 
 // Oniguruma's escapes that mean something else to PCRE2; empty for those that mean the same.
-std::string_view class_of(char escaped) {
+std::string_view class_of(char escaped, bool in_class) {
   switch (escaped) {
     case 's':
     case 'S':
       return kSpaces;
     case 'w':
     case 'W':
-      return kWordCharacters;
+      return in_class ? kWordsInClass : kWords;
     case 'h':
     case 'H':
       return kHexDigits;
     default:
       return {};
   }
+}
+
+// \b and \B: a word on one side only, or on both or neither.
+std::string boundary(bool negated) {
+  return fmt::format("(?:(?<=[{0}])(?{1}[{0}])|(?<![{0}])(?{2}[{0}]))", kWords, negated ? '=' : '!',
+                     negated ? '!' : '=');
 }
 
 std::string translated(std::string_view pattern, std::string_view where) {
@@ -50,10 +54,10 @@ std::string translated(std::string_view pattern, std::string_view where) {
     const char c = pattern[i];
     if (c == '\\' && i + 1 < pattern.size()) {
       const char next = pattern[++i];
-      const std::string_view members = class_of(next);
+      const std::string_view members = class_of(next, in_class);
       const bool negated = next == 'S' || next == 'W' || next == 'H';
       if (!in_class && (next == 'b' || next == 'B')) {
-        out += next == 'b' ? kWordBoundary : kNoWordBoundary;
+        out += boundary(next == 'B');
       } else if (members.empty() || (in_class && negated)) {
         (out += c) += next;
       } else if (in_class) {

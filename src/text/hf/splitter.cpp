@@ -18,13 +18,10 @@ bool is_punctuation(const Character& c) {
   return c.is(kPunctuation) || (c.value < 128 && c.is(kSymbol));
 }
 
-// Oniguruma's and Rust's \w
-bool is_word(const Character& c) {
-  if (c.is(kLetter | kMark)) return true;
-  return c.is(kNumber) || c.value == '_' || c.value == 0x203F || c.value == 0x2040 ||
-         c.value == 0x2054 || (c.value >= 0xFE33 && c.value <= 0xFE34) ||
-         (c.value >= 0xFE4D && c.value <= 0xFE4F) || c.value == 0xFF3F;
-}
+// \w+|[^\w\s]+ as Rust's regular expressions understand it, which Oniguruma's do not quite.
+constexpr std::string_view kWordsAndMarks =
+    R"([\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{200c}\x{200d}]+)"
+    R"(|[^\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{200c}\x{200d}\s]+)";
 
 // One span for each character that satisfies the predicate, one for each run of others.
 template <typename Predicate>
@@ -39,19 +36,6 @@ std::vector<Span> singles(std::string_view text, Predicate predicate) {
       spans.back().end += c.size;
     }
     i += c.size;
-  }
-  return spans;
-}
-
-// \w+|[^\w\s]+
-std::vector<Span> words_and_marks(std::string_view text) {
-  std::vector<Span> spans;
-  const auto kind = [](const Character& c) { return c.is(kSpace) ? 0 : is_word(c) ? 1 : 2; };
-  for (size_t i = 0; i < text.size();) {
-    const int first = kind(scan::at(text, i));
-    const size_t end = scan::run(text, i, [&](const Character& c) { return kind(c) == first; });
-    spans.push_back({i, end, first == 0});
-    i = end;
   }
   return spans;
 }
@@ -137,6 +121,7 @@ Splitter::Splitter(const std::vector<PreTokenizer>& steps, std::string_view wher
   for (const PreTokenizer& s : steps) {
     Step step{.what = s, .stage = stage_of(s), .regex = std::nullopt};
     if (s.pattern.is_regex && step.stage == nullptr) step.regex.emplace(s.pattern.text, where);
+    if (s.kind == Kind::white_space) step.regex.emplace(kWordsAndMarks, where);
     steps_.push_back(std::move(step));
   }
 }
@@ -195,7 +180,8 @@ void Splitter::apply(const Step& step, const Piece& piece, std::deque<std::strin
       spans = singles(text, is_punctuation);
       break;
     case Kind::white_space:
-      spans = words_and_marks(text);
+      spans = step.regex->split(text);
+      for (Span& span : spans) span.match = !span.match;  // what is removed is the rest
       break;
     case Kind::white_space_split:
       spans = singles(text, [](const Character& c) { return c.is(kSpace); });

@@ -76,6 +76,46 @@ TEST(TokenizerJson, BpeFollowsMergesBytesAndUnknowns) {
   EXPECT_EQ(t->decode(t->encode("ab\u00E4")), "ab\u00E4");
 }
 
+TEST(TokenizerJson, WhatHasNoTokenIsGoneBeforeAnythingMerges) {
+  const auto t =
+      tokenizer(R"({"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]}})");
+  EXPECT_EQ(t->encode("a?b"), (Ids{2}));
+  EXPECT_EQ(t->encode("?"), (Ids{}));
+}
+
+TEST(TokenizerJson, UnigramKnowsTheUnknownTokenByItsSpelling) {
+  const auto t = tokenizer(R"({"model":{"type":"Unigram","unk_id":0,
+    "vocab":[["<unk>",0],["a",-1],["b",-1],["<",-3],["u",-3],["n",-3],["k",-3],[">",-3]]}})");
+  EXPECT_EQ(t->encode("a<unk>b"), (Ids{1, 0, 2}));
+  EXPECT_EQ(t->encode("a<unk><unk>?b"), (Ids{1, 0, 2}));
+  EXPECT_EQ(t->encode("<un>"), (Ids{3, 4, 5, 7}));
+}
+
+std::string pieces_of(const hf::PreTokenizer& step, std::string_view text) {
+  std::deque<std::string> arena;
+  std::string joined;
+  for (const std::string_view piece : hf::Splitter({step}, "x").split(text, true, arena)) {
+    joined += fmt::format("[{}]", piece);
+  }
+  return joined;
+}
+
+// Oniguruma takes a fraction for a word, except within a class; Rust's library never does.
+TEST(TokenizerJson, WordsAreWhatEachRegexLibraryTakesForThem) {
+  hf::PreTokenizer step;
+  const auto isolated = [&](const char* pattern, std::string_view text) {
+    step.pattern = {pattern, true};
+    return pieces_of(step, text);
+  };
+  EXPECT_EQ(isolated(R"(\w+)", "-0\u00BD-"), "[-][0\u00BD][-]");
+  EXPECT_EQ(isolated(R"([\w]+)", "-0\u00BD-"), "[-][0][\u00BD-]");
+  EXPECT_EQ(isolated(R"(0\b)", "-0\u00BD-"), "[-0\u00BD-]");
+  EXPECT_EQ(isolated(R"(\bx)", "\u24B6x x"), "[\u24B6x ][x]");  // \u24B6 is alphabetic
+  step = {};
+  step.kind = hf::PreTokenizer::Kind::white_space;
+  EXPECT_EQ(pieces_of(step, "a\u00BD b_1 \u24B6\u2460"), "[a][\u00BD][b_1][\u24B6][\u2460]");
+}
+
 TEST(TokenizerJson, SplitsBehaveAsTheySay) {
   const auto pieces = [](const std::string& behaviour, bool invert) {
     hf::PreTokenizer step;
@@ -86,12 +126,7 @@ TEST(TokenizerJson, SplitsBehaveAsTheySay) {
                      : behaviour == "next"     ? hf::Behaviour::merged_with_next
                      : behaviour == "run"      ? hf::Behaviour::contiguous
                                                : hf::Behaviour::isolated;
-    std::deque<std::string> arena;
-    std::string joined;
-    for (const std::string_view piece : hf::Splitter({step}, "x").split("a-b--c", true, arena)) {
-      joined += fmt::format("[{}]", piece);
-    }
-    return joined;
+    return pieces_of(step, "a-b--c");
   };
   EXPECT_EQ(pieces("removed", false), "[a][b][c]");
   EXPECT_EQ(pieces("removed", true), "[-][-][-]");

@@ -87,16 +87,17 @@ void ByteLevelBpe::encode_word(std::string_view word, SymbolMerger& merger,
   }
   merger.clear();
   for (uint32_t i = 0; i < word.size(); ++i) {
-    merger.append(i, i + 1, byte_tokens_[static_cast<uint8_t>(word[i])]);
+    // A byte without a token is gone before anything merges, as in the library that trained it.
+    const int32_t id = byte_tokens_[static_cast<uint8_t>(word[i])];
+    if (id >= 0) merger.append(i, i + 1, id);
   }
   merger.run([this](const Symbol& left, const Symbol& right) -> Merge {
-    if (left.id < 0 || right.id < 0) return {0, -1};
     const uint64_t* merge = merges_.find(PairMap::key(left.id, right.id));
     if (merge == nullptr) return {0, -1};
     return {static_cast<uint32_t>(*merge >> 32), static_cast<int32_t>(*merge & 0xFFFFFFFF)};
   });
   for (const Symbol& s : merger.symbols) {
-    if (s.begin != s.end && s.id >= 0) out.push_back(s.id);
+    if (s.begin != s.end) out.push_back(s.id);
   }
 }
 

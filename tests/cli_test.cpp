@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/random.h"
+#include "byte_tokenizer.h"
 #include "models/architectures.h"
 #include "models/model.h"
 #include "program.h"
@@ -19,28 +20,6 @@ namespace {
 
 size_t lines(const std::string& text) {
   return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
-}
-
-constexpr int64_t kVocabulary = 3 + 256;
-
-// Bytes are its tokens.
-TokenizerSpec byte_tokenizer() {
-  TokenizerSpec spec;
-  spec.model = "llama";
-  spec.tokens = {"<unk>", "<s>", "</s>"};
-  spec.types = {TokenType::unknown, TokenType::control, TokenType::control};
-  for (int i = 0; i < 256; ++i) {
-    char name[8];
-    std::snprintf(name, sizeof name, "<0x%02X>", static_cast<unsigned>(i));
-    spec.tokens.emplace_back(name);
-    spec.types.push_back(TokenType::byte);
-  }
-  spec.scores.assign(spec.tokens.size(), 0);
-  spec.unk = 0;
-  spec.bos = 1;
-  spec.eos = 2;
-  spec.add_bos = true;
-  return spec;
 }
 
 class Program : public testing::Test {
@@ -59,7 +38,7 @@ class Program : public testing::Test {
                     .head_count = 2,
                     .head_count_kv = 1,
                     .head_size = 16,
-                    .vocab_size = kVocabulary,
+                    .vocab_size = kByteVocabulary,
                     .rope_dims = 16};
     Random random(5);
     for (const WeightShape& w : required_weights(model.config)) {
@@ -115,7 +94,7 @@ TEST_F(Program, WritesTheLogitsOfEveryPositionHoweverTheyAreSplit) {
   ASSERT_EQ(bantam(common + path("whole")).code, 0);
   ASSERT_EQ(bantam(common + path("split") + " --split 2").code, 0);
   const std::vector<float> whole = test::read_floats(path("whole"));
-  EXPECT_EQ(whole.size(), 5u * kVocabulary);
+  EXPECT_EQ(whole.size(), 5u * kByteVocabulary);
   EXPECT_EQ(whole, test::read_floats(path("split")));
 }
 

@@ -12,7 +12,7 @@ namespace bantam {
 namespace {
 
 constexpr int32_t kEnd = 1;
-constexpr int64_t kLongest = 4, kVocabulary = 5;
+constexpr int64_t kLongest = 4, kByteVocabulary = 5;
 constexpr int64_t kAll = 256;  // 4^4 texts of the longest length that have not ended
 
 const std::vector<int32_t> kPrompt = {3, 0, 4, 2, 2, 3};
@@ -32,7 +32,7 @@ ModelConfig decoder_config(const char* architecture) {
 
 std::shared_ptr<const Model> model_of(const std::string& name) {
   ModelConfig c = name == "t5" ? tiny_t5_config(true) : decoder_config(name.c_str());
-  c.vocab_size = kVocabulary;
+  c.vocab_size = kByteVocabulary;
   return std::make_shared<Model>(filled_model(c));
 }
 
@@ -95,7 +95,7 @@ class Everything {
     double sum = 0;
     for (const float x : logits) sum += std::exp(static_cast<double>(x));
     const std::vector<float> next(logits.begin(), logits.end());
-    for (int32_t token = 0; token < kVocabulary; ++token) {
+    for (int32_t token = 0; token < kByteVocabulary; ++token) {
       Text longer = text;
       longer.log_probability += next[static_cast<size_t>(token)] - std::log(sum);
       ++longer.length;

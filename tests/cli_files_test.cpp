@@ -16,7 +16,6 @@ namespace bantam {
 namespace {
 
 using Json = nlohmann::json;
-using test::kVocabulary;
 using test::Program;
 
 bool has(const Outcome& o, std::string_view text) {
@@ -94,7 +93,7 @@ TEST_F(Inspect, NamesThePartsOfOtherKindsOfModels) {
       .context_length = 24,
       .embedding_length = 32,
       .block_count = 2,
-      .vocab_size = kVocabulary,
+      .vocab_size = kByteVocabulary,
       .ssm = {.conv_kernel = 4, .inner_size = 64, .state_size = 8, .time_step_rank = 2}};
   save_model(test::random_model(mamba), path("s.gguf"));
   const Outcome s = bantam("inspect " + path("s.gguf"));

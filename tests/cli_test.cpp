@@ -14,7 +14,6 @@
 namespace bantam {
 namespace {
 
-using test::kVocabulary;
 using test::Program;
 
 size_t lines(const std::string& text) {
@@ -59,7 +58,7 @@ TEST_F(Program, WritesTheLogitsOfEveryPositionHoweverTheyAreSplit) {
   ASSERT_EQ(bantam(common + path("whole")).code, 0);
   ASSERT_EQ(bantam(common + path("split") + " --split 2").code, 0);
   const std::vector<float> whole = test::read_floats(path("whole"));
-  EXPECT_EQ(whole.size(), 5u * kVocabulary);
+  EXPECT_EQ(whole.size(), 5u * kByteVocabulary);
   EXPECT_EQ(whole, test::read_floats(path("split")));
 }
 

@@ -7,34 +7,13 @@
 #include <filesystem>
 
 #include "base/random.h"
+#include "byte_tokenizer.h"
 #include "models/architectures.h"
 #include "models/model.h"
 #include "program.h"
 
 #ifdef BANTAM_PROGRAM
 namespace bantam::test {
-
-inline constexpr int64_t kVocabulary = 3 + 256;
-
-// Bytes are its tokens.
-inline TokenizerSpec byte_tokenizer() {
-  TokenizerSpec spec;
-  spec.model = "llama";
-  spec.tokens = {"<unk>", "<s>", "</s>"};
-  spec.types = {TokenType::unknown, TokenType::control, TokenType::control};
-  for (int i = 0; i < 256; ++i) {
-    char name[8];
-    std::snprintf(name, sizeof name, "<0x%02X>", static_cast<unsigned>(i));
-    spec.tokens.emplace_back(name);
-    spec.types.push_back(TokenType::byte);
-  }
-  spec.scores.assign(spec.tokens.size(), 0);
-  spec.unk = 0;
-  spec.bos = 1;
-  spec.eos = 2;
-  spec.add_bos = true;
-  return spec;
-}
 
 // Normally distributed weights, and bytes as tokens.
 inline Model random_model(const ModelConfig& config) {
@@ -59,7 +38,7 @@ inline ModelConfig tiny_llama() {
           .head_count = 2,
           .head_count_kv = 1,
           .head_size = 16,
-          .vocab_size = kVocabulary,
+          .vocab_size = kByteVocabulary,
           .rope_dims = 16};
 }
 

@@ -84,6 +84,7 @@ Json to_json(const Model& m, const Options& o) {
          {"context_length", c.context_length},
          {"embedding_length", c.embedding_length},
          {"block_count", c.block_count},
+         {"decoder_block_count", c.decoder_block_count},
          {"feed_forward_length", c.feed_forward_length},
          {"head_count", c.head_count},
          {"head_count_kv", c.head_count_kv},
@@ -170,7 +171,9 @@ void print_summary(const Model& m, const Options& o) {
   line("architecture", c.architecture);
   if (const std::string licence = licence_of(m); !licence.empty()) line("licence", licence);
   line("parameters", human_count(m.parameters()));
-  line("layers", fmt::format("{}", c.block_count));
+  line("layers", c.reads_source() ? fmt::format("{} that read, {} that write", c.block_count,
+                                                c.decoder_block_count)
+                                  : fmt::format("{}", c.block_count));
   line("width", fmt::format("{}, feed-forward {}", c.embedding_length, c.feed_forward_length));
   for (const auto& [name, value] : parts_of(c)) line(name, value);
   line("context", fmt::format("{} tokens", c.context_length));

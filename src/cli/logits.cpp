@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iostream>
 
 #include "base/error.h"
@@ -12,7 +13,7 @@ namespace bantam::cli {
 namespace {
 
 struct LogitsOptions {
-  std::string model, tokens, out, cache_type = "f32";
+  std::string model, tokens, source, out, cache_type = "f32";
   int64_t split = 0;
   int threads = 0;
 };
@@ -21,8 +22,14 @@ void logits(const LogitsOptions& o) {
   const std::vector<int32_t> ids = parse_ids(o.tokens);
   if (ids.empty()) fail(ErrorKind::usage, "--tokens", "expected at least 1 id, got none");
   const auto model = open_model(o.model);
+  const std::vector<int32_t> source = parse_ids(o.source);
   const auto n = static_cast<int64_t>(ids.size());
-  const auto engine = make_logits_engine(model, n, o.threads, parse_cache_type(o.cache_type));
+  const auto engine = make_logits_engine(model, std::max(n, static_cast<int64_t>(source.size())),
+                                         o.threads, parse_cache_type(o.cache_type));
+  if (model->config.reads_source() == source.empty()) {
+    fail(ErrorKind::usage, "--source", "expected ids for an encoder-decoder, and only for one");
+  }
+  if (!source.empty()) read_source(*engine, source);
   AtomicFile out(o.out);
   for_each_logits(*engine, ids, o.split, [&](int64_t, int64_t, std::span<const float> rows) {
     out.write(std::as_bytes(rows));
@@ -38,6 +45,7 @@ void add_logits(CLI::App& app) {
   CLI::App* c = app.add_subcommand("logits", "Write a model's raw logits to a file");
   c->add_option("model", o->model, "A .gguf file")->required();
   c->add_option("--tokens", o->tokens, "Token ids: 1,2,3")->required();
+  c->add_option("--source", o->source, "Of an encoder-decoder, the ids that it reads: 1,2,3");
   c->add_option("--out", o->out, "Gets float32, little-endian, [tokens, vocabulary]")->required();
   c->add_option("--cache-type", o->cache_type, "Of keys and values: f32, f16, bf16, q8_0 or q4_0")
       ->capture_default_str();

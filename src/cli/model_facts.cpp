@@ -13,6 +13,7 @@ namespace {
 
 // By the names that GGUF gives to tensors, without the number of the block.
 std::string role_of(std::string_view name) {
+  if (name.starts_with("enc.") || name.starts_with("dec.")) name.remove_prefix(4);
   if (name.starts_with("blk.")) {
     const size_t dot = name.find('.', 4);
     if (dot != std::string_view::npos) name.remove_prefix(dot + 1);
@@ -22,6 +23,7 @@ std::string role_of(std::string_view name) {
   if (name.starts_with("token_embd") || name.starts_with("position_embd")) return "embedding";
   if (name.starts_with("output.")) return "output head";
   if (name.starts_with("attn_")) return "attention";
+  if (name.starts_with("cross_attn_")) return "cross-attention";
   if (has("_exps")) return "experts";
   if (name.starts_with("ffn_")) return "feed-forward";
   if (name.starts_with("ssm_")) return "state space";
@@ -110,7 +112,7 @@ Json group_facts(const Model& model) {
 }
 
 Json chat_facts(const std::shared_ptr<const Model>& model) {
-  if (model->tokenizer == nullptr) return nullptr;
+  if (model->tokenizer == nullptr || model->config.reads_source()) return nullptr;
   try {
     const ChatFormat format(model);
     const auto& tokens = model->tokenizer->spec().tokens;

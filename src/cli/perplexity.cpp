@@ -54,7 +54,7 @@ void print_table(const DivergenceResult& r, bool both) {
 void perplexity(PerplexityOptions o) {
   const auto model = open_model(o.model);
   const auto reference = o.reference.empty() ? nullptr : open_model(o.reference);
-  const std::vector<TokenText> texts = read_texts(tokenizer_of(*model), o.texts);
+  const std::vector<TokenText> texts = read_texts(*model, o.texts);
   o.evaluate.cache_type = parse_cache_type(o.cache_type);
   const Interrupt interrupt;
   o.evaluate.on_progress = [&](double done) {
@@ -85,7 +85,9 @@ void add_perplexity(CLI::App& app) {
   auto o = std::make_shared<PerplexityOptions>();
   CLI::App* c = app.add_subcommand("perplexity", "How well a model foretells a text");
   c->add_option("model", o->model, "A .gguf file")->required();
-  c->add_option("-f,--text", o->texts, "Text files, also .zst")->required();
+  c->add_option("-f,--text", o->texts,
+                "Text files, also .zst; of an encoder-decoder, pairs (.tsv, .jsonl)")
+      ->required();
   c->add_option("--compare,--reference", o->reference,
                 "Another model: also how far the first has moved from it");
   c->add_option("--context", o->evaluate.context, "Tokens that the model sees at once");

@@ -90,7 +90,7 @@ void quantize(Options o) {
   const auto before = open_model(o.in);
   QuantizeResult q = bantam::quantize(*before, options);
   std::vector<TokenText> texts;
-  if (!o.texts.empty()) texts = read_texts(tokenizer_of(*before), o.texts);
+  if (!o.texts.empty()) texts = read_texts(*before, o.texts);
   o.evaluate.on_progress = [](double done) {
     show_progress("measuring", done);
     return true;
@@ -121,7 +121,8 @@ void add_quantize(CLI::App& app) {
   c->add_option("--type", o->type, "q4_k_m, q4_k, q8_0, iq4_xs, mxfp4, ...; a wrong one lists all")
       ->capture_default_str();
   c->add_option("--head-type", o->head_type, "Of the output head, if it should differ");
-  c->add_option("-f,--text", o->texts, "Text to measure the quality on, before and after");
+  c->add_option("-f,--text", o->texts,
+                "Text (of an encoder-decoder: pairs) to measure the quality on, before and after");
   c->add_option("--context", o->evaluate.context, "Tokens that the model sees at once");
   c->add_option("--limit", o->evaluate.limit, "Measure only so many tokens")
       ->check(CLI::NonNegativeNumber);

@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "cli/sampling.h"
+#include "runtime/beam_search.h"
 #include "runtime/memory_fit.h"
 #include "runtime/session.h"
 
@@ -20,6 +21,7 @@ struct RunOptions {
   std::vector<std::string> words;
   std::string prompt, file, ids, memory, cache_type = "f16";
   GenerateOptions generate;
+  BeamOptions beam{.beams = 1};
   int64_t context = 0;
   int threads = 0;
   int echo = -1;  // -1: on a terminal
@@ -44,15 +46,29 @@ std::string prompt_text(const RunOptions& o) {
   return text;
 }
 
-// The prompt as ids; a model without a tokenizer can be given those only.
-std::vector<int32_t> prompt_ids(const RunOptions& o, const Model& model, const std::string& text) {
-  if (!o.ids.empty()) return parse_ids(o.ids);
-  const Tokenizer& tokenizer = tokenizer_of(model);
-  std::vector<int32_t> ids = tokenizer.encode(text);
-  if (ids.empty()) {
-    ids.push_back(tokenizer.bos() >= 0 ? tokenizer.bos() : std::max(tokenizer.eos(), 0));
+// No longer a cache and no wider a batch than this prompt and its continuation can use.
+EngineOptions engine_options(const RunOptions& o, const Model& model, int64_t prompt) {
+  EngineOptions options;
+  options.threads = o.threads;
+  options.sequences = o.beam.beams;
+  options.sources = 1;
+  options.context = o.context;
+  const int64_t longest = o.context > 0 ? o.context : model.config.context_length;
+  const bool reads_source = model.config.reads_source();
+  if (o.context == 0 && o.generate.max_tokens > 0) {
+    options.context = std::min(longest, (reads_source ? 1 : prompt) + o.generate.max_tokens);
   }
-  return ids;
+  options.source_context = std::min(prompt, longest);
+  options.batch =
+      std::max(o.beam.beams, reads_source ? 1 : std::clamp<int64_t>(prompt, 1, options.batch));
+  options.cache_type = parse_cache_type(o.cache_type);
+  if (o.memory.empty()) return options;
+  options = fit_memory(model, options, parse_bytes(o.memory, "--memory"));
+  if (options.batch < o.beam.beams) {
+    fail(ErrorKind::resource, model.name, "--memory: expected room for {} beams, got it for {}",
+         o.beam.beams, options.batch);
+  }
+  return options;
 }
 
 double rate(int64_t tokens, double seconds) {
@@ -101,12 +117,41 @@ Json to_json(const GenerateResult& r, const Engine& engine) {
             {"process_bytes", m.process}}}};
 }
 
+// What an encoder-decoder writes is no continuation of what it reads.
 void show_prompt(const RunOptions& o, const Model& model, std::string text) {
-  if (o.json || o.echo == 0 || (o.echo < 0 && !stdout_is_terminal())) return;
+  const bool apart = model.config.reads_source();
+  if (o.json || o.echo == 0 || (o.echo < 0 && (apart || !stdout_is_terminal()))) return;
   if (!o.ids.empty() && model.tokenizer != nullptr) {
     text = model.tokenizer->decode(parse_ids(o.ids));
   }
-  std::cout << (stdout_is_terminal() ? fmt::format("\x1b[1m{}\x1b[0m", text) : text) << std::flush;
+  std::cout << (stdout_is_terminal() ? fmt::format("\x1b[1m{}\x1b[0m", text) : text)
+            << (apart ? "\n" : "") << std::flush;
+}
+
+void print_hypotheses(const RunOptions& o, const BeamResult& r, const Engine& engine) {
+  // What is measured of one text is measured of the best.
+  const Hypothesis& best = r.hypotheses.front();
+  GenerateResult facts{best.text,         best.tokens,       best.reason,     r.prompt_tokens,
+                       r.prefill_seconds, r.prefill_seconds, r.decode_seconds};
+  if (o.json) {
+    Json json = to_json(facts, engine);
+    for (const Hypothesis& h : r.hypotheses) {
+      json["hypotheses"].push_back({{"text", h.text},
+                                    {"tokens", h.tokens},
+                                    {"score", h.score},
+                                    {"log_probability", h.log_probability},
+                                    {"stopped_by", stop_reason_name(h.reason)}});
+    }
+    return print(json);
+  }
+  for (const Hypothesis& h : r.hypotheses) {
+    if (o.beam.best > 1) std::cout << fmt::format("{:.4f}\t", h.score);
+    std::cout << (engine.model().tokenizer != nullptr ? h.text
+                                                      : fmt::format("{}", fmt::join(h.tokens, ",")))
+              << "\n";
+  }
+  std::cout << std::flush;
+  if (o.stats) print_stats(facts, engine);
 }
 
 void run(RunOptions o) {
@@ -115,21 +160,16 @@ void run(RunOptions o) {
   const std::string path = take_model(o.words);
   const std::string text = prompt_text(o);
   const std::shared_ptr<const Model> model = open_model(path);
-  const std::vector<int32_t> ids = prompt_ids(o, *model, text);
-  EngineOptions options;
-  options.threads = o.threads;
-  // No longer a cache and no wider a batch than this prompt and its continuation can use.
-  const auto prompt = static_cast<int64_t>(ids.size());
-  options.context = o.context;
-  if (o.context == 0 && o.generate.max_tokens > 0) {
-    options.context = std::min(model->config.context_length, prompt + o.generate.max_tokens);
+  const std::vector<int32_t> ids = o.ids.empty() ? prompt_ids(*model, text) : parse_ids(o.ids);
+  o.beam.max_tokens = o.generate.max_tokens;
+  o.beam.ignore_eos = o.generate.ignore_eos;
+  check_beam_options(o.beam);
+  const auto engine =
+      std::make_shared<Engine>(model, engine_options(o, *model, static_cast<int64_t>(ids.size())));
+  if (o.beam.beams > 1) {
+    show_prompt(o, *model, text);
+    return print_hypotheses(o, beam_search(engine, ids, o.beam), *engine);
   }
-  options.batch = std::clamp<int64_t>(prompt, 1, options.batch);
-  if (!o.memory.empty()) {
-    options = fit_memory(*model, options, parse_bytes(o.memory, "--memory"));
-  }
-  options.cache_type = parse_cache_type(o.cache_type);
-  const auto engine = std::make_shared<Engine>(model, options);
   Session session(engine);
 
   const Interrupt interrupt;
@@ -144,11 +184,31 @@ void run(RunOptions o) {
   if (o.stats || interrupt.requested()) print_stats(result, *engine);
 }
 
+void add_beams(CLI::App& c, BeamOptions& o) {
+  const char* group = "Beam search, in place of sampling";
+  CLI::Option* beams =
+      c.add_option("--beams", o.beams, "Keep the best so many texts at each step; 1: none of this")
+          ->capture_default_str()
+          ->group(group);
+  c.add_option("--best", o.best, "Print the best so many, each with its score")
+      ->capture_default_str()
+      ->group(group);
+  c.add_option("--length-penalty", o.length_penalty,
+               "Scores are log p / length^this: more favours longer texts")
+      ->capture_default_str()
+      ->group(group);
+  c.add_flag("--early-stopping", o.early_stopping, "Stop when as many texts as beams have ended")
+      ->group(group);
+  for (const char* other : {"--temperature", "--top-k", "--top-p", "--min-p",
+                            "--repetition-penalty", "--seed", "--stop"})
+    beams->excludes(c.get_option(other));
+}
+
 }  // namespace
 
 void add_run(CLI::App& app) {
   auto o = std::make_shared<RunOptions>();
-  CLI::App* c = app.add_subcommand("run", "Continue a text");
+  CLI::App* c = app.add_subcommand("run", "Continue a text, or write one from a source");
   c->add_option("words", o->words,
                 "A .gguf file (without it, the built-in model), then the prompt");
   c->add_option("-p,--prompt", o->prompt, "The prompt");
@@ -169,6 +229,7 @@ void add_run(CLI::App& app) {
   c->add_flag("--stats", o->stats, "Print speed and memory afterwards");
   c->add_flag("--json", o->json, "Print one JSON object at the end");
   add_sampling(*c, o->generate.sampler, o->greedy);
+  add_beams(*c, o->beam);
   c->callback([c, o] {
     o->threads = global_threads(*c);
     run(*o);

@@ -1,35 +1,18 @@
 #include "data/corpora.h"
 
-#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "data/lines.h"
 
 namespace bantam {
 
 namespace {
 
 using Json = nlohmann::json;
-
-std::string_view trim(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r\n";
-  const size_t first = text.find_first_not_of(kSpace);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
-}
-
-// Calls visit(line) for each line, without its end.
-void for_each_line(std::string_view text, const std::function<void(std::string_view)>& visit) {
-  while (!text.empty()) {
-    const size_t end = text.find('\n');
-    visit(text.substr(0, end));
-    if (end == std::string_view::npos) break;
-    text.remove_prefix(end + 1);
-  }
-}
 
 void add_document(std::string_view text, std::vector<std::string>& out) {
   const std::string_view trimmed = trim(text);
@@ -150,6 +133,7 @@ std::string record_document(const Record& record) {
           {std::string(trim(inner_prompt(source, prompt))), std::string(trim(response))});
     }
     case SourceSpec::Records::turns:
+    case SourceSpec::Records::pair:
       break;
   }
   return source.dialogue.render(turns_of(record));
@@ -180,10 +164,27 @@ std::string DialogueFormat::render(const std::vector<std::string>& turns) const 
 }
 
 std::vector<std::string> read_documents(const SourceSpec& source) {
+  if (source.records == SourceSpec::Records::pair) {
+    std::vector<std::string> documents;
+    for (TextPair& pair : read_pairs(source)) {
+      documents.push_back(std::move(pair.source));
+      documents.push_back(std::move(pair.target));
+    }
+    return documents;
+  }
   const std::string text = read_text_file(source.path);
   std::string_view name = source.path;
   if (name.ends_with(".zst")) name.remove_suffix(4);
   return name.ends_with(".jsonl") ? json_documents(source, text) : text_documents(source, text);
+}
+
+std::vector<TextPair> read_pairs(const SourceSpec& source) {
+  std::vector<TextPair> pairs = read_pairs(source.path, source.pair_fields);
+  for (TextPair& pair : pairs) {
+    pair.source = source.source_prefix + normalise(pair.source, source.normalisation);
+    pair.target = normalise(pair.target, source.normalisation);
+  }
+  return pairs;
 }
 
 bool is_held_out(std::string_view document, uint64_t every) {

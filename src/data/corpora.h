@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "data/normalise.h"
+#include "data/pairs.h"
 
 namespace bantam {
 
@@ -29,7 +30,10 @@ struct SourceSpec {
   int64_t document_bytes = 2000;
 
   // JSON lines: one text; or a prompt and its response; or a list of turns.
-  enum class Records { text, exchange, turns } records = Records::text;
+  // Or a source and a target, for encoder-decoders, in a ".tsv" too.
+  enum class Records { text, exchange, turns, pair } records = Records::text;
+  PairFields pair_fields{};
+  std::string source_prefix{};  // goes before each source: what is to be done with it
   std::string text_field = "text";
   std::string prompt_field = "prompt", response_field = "response";
   std::string turns_field = "turns";
@@ -42,6 +46,9 @@ struct SourceSpec {
 // left out. Throws ErrorKind::file for what cannot be read, ErrorKind::format naming the line for a
 // record that is not as specified.
 std::vector<std::string> read_documents(const SourceSpec& source);
+
+// The pairs of a source of pairs; read_documents gives their texts one after the other.
+std::vector<TextPair> read_pairs(const SourceSpec& source);
 
 // Whether a document belongs to the held-out part: about one in `every`, decided by its text alone,
 // so that the split survives reordering and copies of a document fall on the same side. 0: none.

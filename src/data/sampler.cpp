@@ -17,7 +17,9 @@ void check(const BatchShape& shape) {
        shape.sequences, shape.length);
 }
 
-void resize(TokenBatch& batch, const BatchShape& shape) {
+}  // namespace
+
+void clear_batch(TokenBatch& batch, const BatchShape& shape) {
   const auto rows = static_cast<size_t>(shape.sequences * shape.length);
   batch.ids.assign(rows, 0);
   batch.targets.assign(rows, -1);
@@ -29,7 +31,18 @@ void resize(TokenBatch& batch, const BatchShape& shape) {
   }
 }
 
-}  // namespace
+void shuffle_all(Random& random, std::vector<uint32_t>& order) {
+  std::iota(order.begin(), order.end(), 0u);
+  for (size_t i = order.size(); i > 1; --i) {
+    std::swap(order[i - 1], order[random.below(static_cast<uint32_t>(i))]);
+  }
+}
+
+void check_state(const SamplerState& state, size_t most) {
+  if (state.cursor <= most) return;
+  fail(ErrorKind::format, "sampler", "expected at most {} windows of the epoch used, got {}.", most,
+       state.cursor);
+}
 
 Sampler::Sampler(const ShardSet& shards, const BatchShape& shape, uint64_t seed)
     : shards_(shards), shape_(shape), seed_(seed) {
@@ -48,18 +61,15 @@ Sampler::Sampler(const ShardSet& shards, const BatchShape& shape, uint64_t seed)
   shuffle();
 }
 
-// Fisher-Yates, with a stream of random numbers for each epoch: any epoch can be entered directly.
+// A stream of random numbers for each epoch: any epoch can be entered directly.
 void Sampler::shuffle() {
   Random random(seed_, state_.epoch);
   offset_ = random.below(static_cast<uint32_t>(shape_.length));
-  std::iota(order_.begin(), order_.end(), 0u);
-  for (size_t i = order_.size(); i > 1; --i) {
-    std::swap(order_[i - 1], order_[random.below(static_cast<uint32_t>(i))]);
-  }
+  shuffle_all(random, order_);
 }
 
 void Sampler::next(TokenBatch& batch) {
-  resize(batch, shape_);
+  clear_batch(batch, shape_);
   for (int64_t b = 0; b < shape_.sequences; ++b) {
     if (state_.cursor == order_.size()) {
       state_ = {state_.epoch + 1, 0};
@@ -73,10 +83,7 @@ void Sampler::next(TokenBatch& batch) {
 }
 
 void Sampler::restore(const State& state) {
-  if (state.cursor > order_.size()) {
-    fail(ErrorKind::format, "sampler", "expected at most {} windows of the epoch used, got {}.",
-         order_.size(), state.cursor);
-  }
+  check_state(state, order_.size());
   state_ = state;
   shuffle();
 }
@@ -98,7 +105,7 @@ int64_t SequentialBatches::count() const {
 }
 
 void SequentialBatches::get(int64_t i, TokenBatch& batch) const {
-  resize(batch, shape_);
+  clear_batch(batch, shape_);
   const auto rows = static_cast<uint64_t>(shape_.sequences * shape_.length);
   const uint64_t begin = static_cast<uint64_t>(i) * rows;
   const auto n = static_cast<size_t>(std::min(rows, shards_.tokens() - 1 - begin));

@@ -14,7 +14,6 @@ void add(ShardWriter& writer, TokeniseReport::Part& part, std::string_view docum
          std::vector<int32_t>& ids, int32_t end) {
   ids.push_back(end);
   writer.add(ids);
-  ++part.documents;
   part.bytes += document.size();
   part.tokens += ids.size();
 }
@@ -32,27 +31,33 @@ DocumentEncoder document_encoder(const Tokenizer& tokenizer) {
           {tokenizer.vocab_size(), hash(tokenizer.spec())}};
 }
 
-TokeniseReport tokenise(const std::vector<SourceSpec>& sources, const DocumentEncoder& encoder,
-                        const TokeniseOptions& options, ThreadPool& pool) {
+namespace {
+
+using Text = std::vector<std::string>;  // one document, or a source and its target
+
+TokeniseReport tokenise_texts(const std::vector<SourceSpec>& sources,
+                              const DocumentEncoder& encoder, const TokeniseOptions& options,
+                              ThreadPool& pool, std::vector<Text> (*read)(const SourceSpec&)) {
   TokeniseReport report;
   ShardWriter train(options.train_path, encoder.vocabulary);
   std::optional<ShardWriter> held_out;
   if (!options.held_out_path.empty()) held_out.emplace(options.held_out_path, encoder.vocabulary);
   for (const SourceSpec& source : sources) {
-    const std::vector<std::string> documents = read_documents(source);
-    std::vector<std::vector<int32_t>> encoded(documents.size());
-    const auto n = static_cast<int64_t>(documents.size());
+    const std::vector<Text> texts = read(source);
+    std::vector<std::vector<std::vector<int32_t>>> encoded(texts.size());
+    const auto n = static_cast<int64_t>(texts.size());
     pool.parallel_for(n, 16, [&](int64_t begin, int64_t end, int) {
       for (auto d = static_cast<size_t>(begin); d < static_cast<size_t>(end); ++d) {
-        encoded[d] = encoder.encode(documents[d]);
+        for (const std::string& part : texts[d]) encoded[d].push_back(encoder.encode(part));
       }
     });
-    for (size_t d = 0; d < documents.size(); ++d) {
-      if (held_out && is_held_out(documents[d], options.held_out_every)) {
-        add(*held_out, report.held_out, documents[d], encoded[d], encoder.end);
-      } else {
-        add(train, report.train, documents[d], encoded[d], encoder.end);
-      }
+    for (size_t d = 0; d < texts.size(); ++d) {
+      const bool out = held_out && is_held_out(texts[d].front(), options.held_out_every);
+      ShardWriter& writer = out ? *held_out : train;
+      TokeniseReport::Part& part = out ? report.held_out : report.train;
+      ++part.documents;
+      for (size_t i = 0; i < texts[d].size(); ++i)
+        add(writer, part, texts[d][i], encoded[d][i], encoder.end);
     }
   }
   if (held_out && held_out->tokens() == 0) {
@@ -65,6 +70,28 @@ TokeniseReport tokenise(const std::vector<SourceSpec>& sources, const DocumentEn
   train.finish();
   if (held_out) held_out->finish();
   return report;
+}
+
+}  // namespace
+
+TokeniseReport tokenise(const std::vector<SourceSpec>& sources, const DocumentEncoder& encoder,
+                        const TokeniseOptions& options, ThreadPool& pool) {
+  return tokenise_texts(sources, encoder, options, pool, [](const SourceSpec& source) {
+    std::vector<Text> texts;
+    for (std::string& document : read_documents(source)) texts.push_back({std::move(document)});
+    return texts;
+  });
+}
+
+TokeniseReport tokenise_pairs(const std::vector<SourceSpec>& sources,
+                              const DocumentEncoder& encoder, const TokeniseOptions& options,
+                              ThreadPool& pool) {
+  return tokenise_texts(sources, encoder, options, pool, [](const SourceSpec& source) {
+    std::vector<Text> texts;
+    for (TextPair& pair : read_pairs(source))
+      texts.push_back({std::move(pair.source), std::move(pair.target)});
+    return texts;
+  });
 }
 
 }  // namespace bantam

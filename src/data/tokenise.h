@@ -42,4 +42,10 @@ struct TokeniseReport {
 TokeniseReport tokenise(const std::vector<SourceSpec>& sources, const DocumentEncoder& encoder,
                         const TokeniseOptions& options, ThreadPool& pool);
 
+// The same for sources of pairs: documents of the shards are a source and its target in turn, and
+// the report counts pairs and the text of both. Pairs stay together on either side.
+TokeniseReport tokenise_pairs(const std::vector<SourceSpec>& sources,
+                              const DocumentEncoder& encoder, const TokeniseOptions& options,
+                              ThreadPool& pool);
+
 }  // namespace bantam

@@ -22,6 +22,11 @@ std::unique_ptr<Engine> make_logits_engine(std::shared_ptr<const Model> model, i
   return std::make_unique<Engine>(std::move(model), options);
 }
 
+void read_source(Engine& engine, std::span<const int32_t> source) {
+  const Engine::SourceText text{0, source};
+  engine.read(std::span(&text, 1));
+}
+
 void run_logits(Engine& engine, std::span<const int32_t> tokens, int64_t first, int64_t n,
                 std::span<float> logits) {
   std::vector<Engine::Row> rows;

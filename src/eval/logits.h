@@ -15,6 +15,9 @@ namespace bantam {
 std::unique_ptr<Engine> make_logits_engine(std::shared_ptr<const Model> model, int64_t context,
                                            int threads, DType cache_type);
 
+// Of an encoder-decoder: what the logits are given.
+void read_source(Engine& engine, std::span<const int32_t> source);
+
 // The logits [n, V] of tokens[first] and the n - 1 that follow, in one run; those before `first`
 // must have been run.
 void run_logits(Engine& engine, std::span<const int32_t> tokens, int64_t first, int64_t n,

@@ -22,13 +22,20 @@ EvaluateOptions complete(const Model& model, EvaluateOptions o) {
 
 std::vector<Window> windows_of(const Model& model, std::span<const TokenText> texts,
                                const EvaluateOptions& o) {
+  const bool reads_source = model.config.reads_source();
   const bool add_bos = model.tokenizer != nullptr && model.tokenizer->spec().add_bos;
-  const int32_t bos = add_bos ? model.tokenizer->bos() : -1;
+  const int32_t bos = reads_source ? model.config.decoder_start_token
+                      : add_bos    ? model.tokenizer->bos()
+                                   : -1;
   std::vector<Window> windows;
   int64_t left = o.limit > 0 ? o.limit : INT64_MAX;
   for (const TokenText& whole : texts) {
     if (left <= 0) break;
     TokenText text = whole;
+    if (reads_source && static_cast<int64_t>(text.ids.size()) > o.context) {
+      fail(ErrorKind::usage, "texts", "expected targets of at most {} tokens (the context), got {}",
+           o.context, text.ids.size());
+    }
     const int64_t unscored = bos >= 0 ? 0 : 1;
     if (static_cast<int64_t>(text.ids.size()) - unscored > left) {
       text.ids.resize(static_cast<size_t>(left + unscored));
@@ -65,6 +72,10 @@ DivergenceResult evaluate(const std::shared_ptr<const Model>& model,
   int64_t agreements = 0;
   for (size_t i = 0; i < windows.size(); ++i) {
     const Window& w = windows[i];
+    if (model->config.reads_source()) {
+      read_source(*engine, w.source);
+      if (other != nullptr) read_source(*other, w.source);
+    }
     for_each_logits(
         *engine, w.inputs, 0, [&](int64_t at, int64_t n, std::span<const float> logits) {
           const auto targets =
@@ -105,6 +116,11 @@ PerplexityResult perplexity(std::shared_ptr<const Model> model, std::span<const 
 DivergenceResult divergence(std::shared_ptr<const Model> model,
                             std::shared_ptr<const Model> reference,
                             std::span<const TokenText> texts, const EvaluateOptions& options) {
+  if (model->config.reads_source() != reference->config.reads_source()) {
+    fail(ErrorKind::model, reference->name,
+         "expected two encoder-decoders or none, got \"{}\" and \"{}\"", model->config.architecture,
+         reference->config.architecture);
+  }
   if (model->config.vocab_size != reference->config.vocab_size) {
     fail(ErrorKind::model, reference->name, "expected a vocabulary of {} tokens, got {}",
          model->config.vocab_size, reference->config.vocab_size);

@@ -49,7 +49,7 @@ struct DivergenceResult {
   double top1_agreement = 0;  // share of tokens where both rank the same token first
 };
 
-//   auto texts = read_texts(*model->tokenizer, paths);
+//   auto texts = read_texts(*model, paths);
 //   fmt::print("{:.2f}\n", perplexity(model, texts, {}).perplexity());
 // A window starts with BOS if the tokenizer puts it before texts. Results do not depend on threads.
 PerplexityResult perplexity(std::shared_ptr<const Model> model, std::span<const TokenText> texts,

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "eval/logits.h"
 #include "eval/step_cost.h"
 #include "graph/op.h"
 
@@ -15,8 +16,8 @@ using Clock = std::chrono::steady_clock;
 
 // "blk.12.ffn_down" and "blk.3.ffn_down" are one kind of step.
 std::string without_block(const std::string& label) {
-  if (!label.starts_with("blk.")) return label;
-  const size_t dot = label.find('.', 4);
+  const size_t block = label.starts_with("dec.blk.") ? 8 : label.starts_with("blk.") ? 4 : 0;
+  const size_t dot = block > 0 ? label.find('.', block) : std::string::npos;
   return dot == std::string::npos ? label : label.substr(dot + 1);
 }
 
@@ -63,6 +64,12 @@ Profile profile(const std::shared_ptr<const Model>& model, const ProfileOptions&
     }
     engine.run(rows, logits);
   };
+  if (model->config.reads_source()) {  // what is profiled is the decoder
+    std::vector<int32_t> source;
+    for (int64_t i = 0; i < o.context; ++i)
+      source.push_back(static_cast<int32_t>(i * 7919 % engine.vocab_size()));
+    read_source(engine, source);
+  }
   for (int64_t at = 0; at < depth; at += o.batch) feed(at, std::min(o.batch, depth - at));
   feed(depth, tokens);  // warms up
 

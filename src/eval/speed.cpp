@@ -34,6 +34,17 @@ class Driver {
   Driver(Engine& engine, const SpeedOptions& o)
       : engine_(engine), sequences_(o.sequences), logits_(o.sequences * engine.vocab_size()) {}
 
+  // Encoder-decoders: a source of `count` tokens for each sequence.
+  void read(int64_t count) {
+    std::vector<int32_t> ids;
+    for (int64_t i = 0; i < count; ++i)
+      ids.push_back(static_cast<int32_t>(i * 7919 % engine_.vocab_size()));
+    for (int32_t s = 0; s < sequences_; ++s) {
+      const Engine::SourceText text{s, ids};
+      engine_.read(std::span(&text, 1));
+    }
+  }
+
   // `count` tokens for each sequence from `position` on, in as few runs as the batch allows; the
   // last one's logits are computed.
   void feed(int64_t position, int64_t count) {
@@ -72,7 +83,7 @@ struct Traffic {
 };
 
 // Weights and cache that one step of decoding reads, per token.
-double decode_bytes(Engine& engine, Driver& driver, const SpeedOptions& o) {
+double decode_bytes(Engine& engine, Driver& driver, const SpeedOptions& o, int64_t first) {
   Traffic traffic{&engine.plan().graph(), 0};
   engine.observe(
       [](void* user, const Executor::Observation& step) {
@@ -81,7 +92,7 @@ double decode_bytes(Engine& engine, Driver& driver, const SpeedOptions& o) {
         t->bytes += cost.weight_bytes + cost.cache_bytes;
       },
       &traffic);
-  driver.feed(o.depth + o.prompt + o.tokens / 2, 1);
+  driver.feed(first + o.tokens / 2, 1);
   engine.observe(nullptr, nullptr);
   return static_cast<double>(traffic.bytes) / static_cast<double>(o.sequences);
 }
@@ -95,7 +106,11 @@ Speed measure_speed(const std::shared_ptr<const Model>& model, const SpeedOption
   engine_options.threads = o.threads;
   engine_options.cache_type = o.cache_type;
   engine_options.sequences = o.sequences;
-  engine_options.context = o.depth + o.prompt + o.tokens;
+  // An encoder-decoder's prompt is its source.
+  const bool reads_source = model->config.reads_source();
+  const int64_t first = reads_source ? o.depth : o.depth + o.prompt;  // that is generated
+  engine_options.context = first + o.tokens;
+  engine_options.source_context = o.prompt;
   engine_options.interleave = o.interleave;
   const auto start = std::chrono::steady_clock::now();
   Engine engine(model, engine_options);
@@ -104,16 +119,17 @@ Speed measure_speed(const std::shared_ptr<const Model>& model, const SpeedOption
   result.threads = engine.threads();
   result.memory = engine.memory();
   Driver driver(engine, o);
+  if (reads_source) driver.read(o.prompt);
   if (o.depth > 0) driver.feed(0, o.depth);
   const auto total = [&](int64_t tokens) { return static_cast<double>(tokens * o.sequences); };
   for (int64_t r = -1; r < o.repetitions; ++r) {  // the first only warms up
     auto start = Clock::now();
-    driver.feed(o.depth, o.prompt);
+    reads_source ? driver.read(o.prompt) : driver.feed(o.depth, o.prompt);
     const double prefill = seconds_since(start);
     start = Clock::now();
     for (int64_t i = 0; i < o.tokens; ++i) {
       const auto step = Clock::now();
-      driver.feed(o.depth + o.prompt + i, 1);
+      driver.feed(first + i, 1);
       if (r >= 0) result.token_seconds.add(seconds_since(step));
     }
     const double decode = seconds_since(start);
@@ -122,7 +138,7 @@ Speed measure_speed(const std::shared_ptr<const Model>& model, const SpeedOption
     result.decode.add(total(o.tokens) / decode);
     result.first_token_seconds.add(prefill);
   }
-  result.bytes_per_token = decode_bytes(engine, driver, o);
+  result.bytes_per_token = decode_bytes(engine, driver, o, first);
   result.peak_bytes = peak_resident_bytes();
   ThreadPool pool(engine.threads());
   const auto step_bytes = static_cast<int64_t>(result.bytes_per_token * total(1));

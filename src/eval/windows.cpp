@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "data/pairs.h"
 
 namespace bantam {
 namespace {
@@ -54,7 +55,34 @@ TokenText token_text(const Tokenizer& tokenizer, std::string_view text) {
   return out;
 }
 
-std::vector<TokenText> read_texts(const Tokenizer& tokenizer, std::span<const std::string> paths) {
+namespace {
+
+std::vector<TokenText> read_targets(const Tokenizer& tokenizer,
+                                    std::span<const std::string> paths) {
+  std::vector<TokenText> texts;
+  for (const std::string& path : paths) {
+    for (const TextPair& pair : read_pairs(path)) {
+      TokenText text = token_text(tokenizer, pair.target);
+      text.source = tokenizer.encode(pair.source);
+      if (tokenizer.spec().add_eos) {
+        text.ids.push_back(tokenizer.eos());
+        text.bytes.push_back(0);
+        text.words.push_back(0);
+      }
+      texts.push_back(std::move(text));
+    }
+  }
+  return texts;
+}
+
+}  // namespace
+
+std::vector<TokenText> read_texts(const Model& model, std::span<const std::string> paths) {
+  if (model.tokenizer == nullptr) {
+    fail(ErrorKind::model, model.name, "expected a model with a tokenizer, got none");
+  }
+  const Tokenizer& tokenizer = *model.tokenizer;
+  if (model.config.reads_source()) return read_targets(tokenizer, paths);
   std::vector<TokenText> texts;
   for (const std::string& path : paths) {
     const std::string all = read_text_file(path);
@@ -77,6 +105,7 @@ std::vector<Window> make_windows(const TokenText& text, int64_t context, int64_t
   for (int64_t begin = 0; done < n; begin += stride) {
     const int64_t end = std::min(n, begin + span);
     Window w;
+    w.source = text.source;
     if (bos >= 0) w.inputs.push_back(bos);
     for (int64_t i = begin; i < end; ++i) {
       const auto at = static_cast<size_t>(i);

@@ -23,8 +23,12 @@ SourceSpec read_source(TomlReader& r, const std::string& recipe) {
   if (s.path.empty()) fail(ErrorKind::usage, recipe, "data.train: expected a path, got none");
   s.separator = r.text("separator", s.separator);
   s.document_bytes = r.integer("document_bytes", s.document_bytes, 16);
-  s.records =
-      static_cast<SourceSpec::Records>(r.choice("records", {"text", "exchange", "turns"}, 0));
+  const bool tabs = s.path.ends_with(".tsv") || s.path.ends_with(".tsv.zst");
+  s.records = static_cast<SourceSpec::Records>(
+      r.choice("records", {"text", "exchange", "turns", "pair"}, tabs ? 3 : 0));
+  s.pair_fields.source = r.text("source_field", s.pair_fields.source);
+  s.pair_fields.target = r.text("target_field", s.pair_fields.target);
+  s.source_prefix = r.text("source_prefix", "");
   s.text_field = r.text("text_field", s.text_field);
   s.prompt_field = r.text("prompt_field", s.prompt_field);
   s.response_field = r.text("response_field", s.response_field);
@@ -115,6 +119,7 @@ void read_model(TomlReader r, Recipe& recipe) {
   m.rope_dims = r.integer("rope_dims", m.head_size, 2);
   m.norm_eps = r.real("rms_norm_eps", 1e-5, 1e-12, 1);
   m.tied_embeddings = r.boolean("tied_embeddings", true);
+  m.gated_feed_forward = r.boolean("gated_feed_forward", false);
   m.rope_pairs = static_cast<ops::RopePairs>(r.choice(
       "rope_pairs", {"interleaved", "halves"}, static_cast<size_t>(architecture.rope_pairs)));
   TomlReader table = r.table("keys");
@@ -124,9 +129,21 @@ void read_model(TomlReader r, Recipe& recipe) {
   r.finish();
 }
 
+// Encoder-decoders learn from pairs, and only they do.
+void check_pairs(const Recipe& recipe) {
+  for (const SourceSpec& source : recipe.sources) {
+    const bool pairs = source.records == SourceSpec::Records::pair;
+    if (pairs == recipe.model.reads_source()) continue;
+    fail(ErrorKind::usage, recipe.path, "data.train: expected {} for a \"{}\", got \"{}\"",
+         recipe.model.reads_source() ? "pairs (.tsv, or records = \"pair\")" : "texts, not pairs,",
+         recipe.model.architecture, source.path);
+  }
+}
+
 void read_train(TomlReader r, Recipe& recipe) {
   TrainerOptions& t = recipe.trainer;
   t.length = r.integer("length", recipe.model.context_length, 2, recipe.model.context_length);
+  t.source_length = r.integer("source_length", t.length, 1, recipe.model.context_length);
   t.sequences = r.integer("sequences", 16, 1, 1 << 16);
   t.accumulation = r.integer("accumulation", 1, 1, 1 << 16);
   t.compute = r.choice("compute", {"bf16", "f32"}, 0) == 0 ? DType::bf16 : DType::f32;
@@ -198,6 +215,7 @@ Recipe parse_recipe(std::string_view text, const std::string& path) {
   recipe.tokenizer_model = beside(path, tokenizer.text("model", ""));
   tokenizer.finish();
   read_model(r.table("model"), recipe);
+  check_pairs(recipe);
   read_train(r.table("train"), recipe);
   read_distill(r.table("distill"), recipe);
   r.finish();

@@ -7,9 +7,9 @@
 
 #include "base/error.h"
 #include "base/hash.h"
-#include "data/sampler.h"
 #include "models/architectures.h"
 #include "runtime/session.h"
+#include "train/batches.h"
 #include "train/checkpoint.h"
 
 namespace bantam {
@@ -26,16 +26,13 @@ class Run {
                      ? nullptr
                      : std::make_shared<const Model>(load_model(recipe.teacher))),
         data_(prepare(recipe, events)),
-        train_({data_.train_path}),
-        valid_(data_.valid_paths),
-        sampler_(train_, shape(), recipe.trainer.seed),
+        batches_(make_batches(data_, config(), recipe.trainer)),
         trainer_(config(), initial_weights(config(), recipe.trainer.seed), recipe.trainer, teacher_,
                  recipe.distill),
         schedule_(recipe.schedule) {
     if (recipe.epochs > 0) {
-      const double tokens = recipe.epochs * static_cast<double>(train_.tokens());
-      schedule_.total_steps = std::max<int64_t>(
-          1, std::llround(tokens / static_cast<double>(recipe.trainer.tokens_per_step())));
+      schedule_.total_steps =
+          std::max<int64_t>(1, std::llround(recipe.epochs * batches_.steps_per_epoch));
     }
     fingerprint_ = fingerprint();
     memory_ = trainer_.memory();
@@ -64,11 +61,12 @@ class Run {
     return prepare_data(recipe, events, pool);
   }
 
-  BatchShape shape() const { return {recipe_.trainer.sequences, recipe_.trainer.length}; }
-
   ModelConfig config() const {
     ModelConfig c = recipe_.model;
-    c.vocab_size = data_.tokenizer->vocab_size();
+    const Tokenizer& tokenizer = *data_.tokenizer;
+    c.vocab_size = tokenizer.vocab_size();
+    if (c.reads_source() && c.decoder_start_token == 0)
+      c.decoder_start_token = tokenizer.pad() >= 0 ? tokenizer.pad() : tokenizer.eos();
     return c;
   }
 
@@ -77,7 +75,7 @@ class Run {
   // Changes when anything that the bits of the result depend on does.
   uint64_t fingerprint() const {
     const std::string text = fmt::format(
-        "{} {} {} {} {} {}", recipe_.fingerprint, hash(data_.tokenizer->spec()), train_.tokens(),
+        "{} {} {} {} {} {}", recipe_.fingerprint, hash(data_.tokenizer->spec()), batches_.tokens,
         schedule_.total_steps, recipe_.teacher.empty() ? 0 : teacher_->parameters(),
         trainer_.config().vocab_size);
     return hash_bytes(text);
@@ -95,8 +93,7 @@ class Run {
     say(fmt::format("{}: {:.2f} M parameters, {} steps of {} tokens ({:.1f} epochs)", recipe_.name,
                     static_cast<double>(parameters) / 1e6, schedule_.total_steps,
                     recipe_.trainer.tokens_per_step(),
-                    static_cast<double>(schedule_.total_steps * recipe_.trainer.tokens_per_step()) /
-                        static_cast<double>(train_.tokens())));
+                    static_cast<double>(schedule_.total_steps) / batches_.steps_per_epoch));
     say(
         fmt::format("memory: {:.0f} MiB (weights {:.0f}, gradients {:.0f}, moments {:.0f}, teacher "
                     "{:.0f}, activations {:.0f}, samples {:.0f}, program and text {:.0f})",
@@ -107,13 +104,13 @@ class Run {
   void resume() {
     if (!std::filesystem::exists(checkpoint_path())) return;
     state_ = load_checkpoint(checkpoint_path(), trainer_, fingerprint_);
-    sampler_.restore(state_.sampler);
+    batches_.train->restore(state_.sampler);
     resumed_seconds_ = state_.seconds;
     say(fmt::format("resuming after step {}", state_.steps));
   }
 
   void checkpoint() {
-    state_.sampler = sampler_.state();
+    state_.sampler = batches_.train->state();
     state_.seconds = seconds();
     state_.fingerprint = fingerprint_;
     save_checkpoint(checkpoint_path(), trainer_, state_);
@@ -126,11 +123,11 @@ class Run {
   void take_step(MetricsLog& log) {
     const auto step_started = Clock::now();
     const int64_t n = recipe_.trainer.accumulation;
-    batches_.resize(static_cast<size_t>(n));
+    buffers_.resize(static_cast<size_t>(n));
     std::vector<TrainingBatch> views;
-    for (TokenBatch& b : batches_) {
-      sampler_.next(b);
-      views.push_back({b.ids, b.targets});
+    for (TokenBatch& b : buffers_) {
+      batches_.train->next(b);
+      views.push_back(view_of(b));
     }
     const double rate = schedule_.at(state_.steps);
     const StepResult r = trainer_.step(views, rate);
@@ -144,7 +141,7 @@ class Run {
       MetricsRow row;
       row.step = state_.steps;
       row.tokens = state_.steps * recipe_.trainer.tokens_per_step();
-      row.epoch = sampler_.epochs();
+      row.epoch = batches_.train->epochs();
       row.loss = r.loss;
       row.cross_entropy = r.cross_entropy;
       row.learning_rate = rate;
@@ -166,13 +163,12 @@ class Run {
   }
 
   Validation validate() {
-    const SequentialBatches batches(valid_, shape());
     TokenBatch batch;
     double sum = 0;
     int64_t targets = 0;
-    for (int64_t i = 0; i < batches.count(); ++i) {
-      batches.get(i, batch);
-      const Trainer::Evaluation e = trainer_.evaluate({batch.ids, batch.targets});
+    for (int64_t i = 0; i < batches_.valid->count(); ++i) {
+      batches_.valid->get(i, batch);
+      const Trainer::Evaluation e = trainer_.evaluate(view_of(batch));
       sum += e.cross_entropy;
       targets += e.targets;
     }
@@ -204,7 +200,10 @@ class Run {
     EngineOptions o;
     o.threads = recipe_.trainer.threads;
     o.batch = static_cast<int64_t>(longest);
-    o.context = std::min(recipe_.model.context_length, o.batch + sample_options().max_tokens);
+    const bool reads_source = recipe_.model.reads_source();
+    const int64_t before = reads_source ? 1 : o.batch;
+    o.context = std::min(recipe_.model.context_length, before + sample_options().max_tokens);
+    o.source_context = static_cast<int64_t>(longest);
     return o;
   }
 
@@ -226,7 +225,8 @@ class Run {
     samples_.clear();
     for (const std::string& prompt : recipe_.sample_prompts) {
       Session session(engine);
-      samples_.push_back(prompt + session.generate(prompt, sample_options()).text);
+      const std::string between = recipe_.model.reads_source() ? " -> " : "";
+      samples_.push_back(prompt + between + session.generate(prompt, sample_options()).text);
       if (events_.sample) events_.sample(state_.steps, samples_.back());
     }
   }
@@ -260,7 +260,7 @@ class Run {
          fmt::format("{} layers, width {}, {} heads ({} key/value), feed-forward {}", c.block_count,
                      c.embedding_length, c.head_count, c.head_count_kv, c.feed_forward_length)},
         {"Vocabulary", fmt::format("{}", c.vocab_size)},
-        {"Training text", fmt::format("{} tokens", train_.tokens())},
+        {"Training text", fmt::format("{} tokens", batches_.tokens)},
         {"Steps", fmt::format("{} of {} tokens", state_.steps, recipe_.trainer.tokens_per_step())},
         {"Time", fmt::format("{:.0f} s", seconds())},
         {"Held-out perplexity",
@@ -283,8 +283,7 @@ class Run {
   const RunEvents& events_;
   std::shared_ptr<const Model> teacher_;
   PreparedData data_;
-  ShardSet train_, valid_;
-  Sampler sampler_;
+  RunBatches batches_;
   Trainer trainer_;
   Schedule schedule_;
   RunState state_;
@@ -293,7 +292,7 @@ class Run {
   Clock::time_point started_ = Clock::now();
   double resumed_seconds_ = 0, recent_seconds_ = 0;
   Validation validation_;
-  std::vector<TokenBatch> batches_;
+  std::vector<TokenBatch> buffers_;
   std::vector<std::string> samples_;
 };
 

@@ -16,8 +16,9 @@ namespace bantam {
 namespace {
 
 bool writes_residual(std::string_view name) {
-  for (const std::string_view part : {"attn_output", "ffn_down", "ffn_down_exps", "ffn_down_shexp",
-                                      "ssm_out", "shortconv.out_proj"}) {
+  for (const std::string_view part :
+       {"attn_output", "attn_o", "cross_attn_o", "ffn_down", "ffn_down_exps", "ffn_down_shexp",
+        "ssm_out", "shortconv.out_proj"}) {
     if (name.ends_with(fmt::format(".{}.weight", part))) return true;
   }
   return false;
@@ -93,6 +94,11 @@ int64_t teacher_bytes(const Model* teacher, DType compute) {
   return bytes;
 }
 
+int64_t count_targets(const TrainingBatch& batch) {
+  return std::count_if(batch.targets.begin(), batch.targets.end(),
+                       [](int32_t target) { return target >= 0; });
+}
+
 // The four graphs take turns in one arena.
 int64_t arena_bytes(const TrainingPlans& p) {
   return std::max({p.gradient->arena_bytes(), p.norm->arena_bytes(), p.update->arena_bytes(),
@@ -163,6 +169,11 @@ struct Trainer::Impl {
         sequences(index(o.rows())),
         positions(index(o.rows())),
         seed(index(1)),
+        source_ids(index(o.source_rows())),
+        source_sequences(index(o.source_rows())),
+        source_positions(index(o.source_rows())),
+        source_ends(index(o.source_rows())),
+        seen_ends(index(o.rows())),
         hyper(Tensor::zeros(DType::f32, {8})),
         arena(std::make_shared<Arena>(arena_bytes(plans))),
         gradient(plans.gradient, pool, arena),
@@ -185,12 +196,18 @@ struct Trainer::Impl {
 
   // The tensor that a leaf of one of the graphs stands for.
   const Tensor* leaf(std::string_view name) const {
-    const std::pair<std::string_view, const Tensor*> inputs[] = {{"ids", &ids},
-                                                                 {"targets", &targets},
-                                                                 {"sequences", &sequences},
-                                                                 {"positions", &positions},
-                                                                 {"seed", &seed},
-                                                                 {"hyper", &hyper}};
+    const std::pair<std::string_view, const Tensor*> inputs[] = {
+        {"ids", &ids},
+        {"targets", &targets},
+        {"sequences", &sequences},
+        {"positions", &positions},
+        {"seed", &seed},
+        {"source_ids", &source_ids},
+        {"source_sequences", &source_sequences},
+        {"source_positions", &source_positions},
+        {"source_ends", &source_ends},
+        {"seen_ends", &seen_ends},
+        {"hyper", &hyper}};
     for (const auto& [input, tensor] : inputs) {
       if (name == input) return tensor;
     }
@@ -218,6 +235,26 @@ struct Trainer::Impl {
                   batch.targets.size() == batch.ids.size());
     std::memcpy(ids.data(), batch.ids.data(), batch.ids.size_bytes());
     std::memcpy(targets.data(), batch.targets.data(), batch.targets.size_bytes());
+    if (config.reads_source()) load_sources(batch);
+  }
+
+  // What stands after a source's end belongs to no sequence: it sees nothing and is not seen.
+  void load_sources(const TrainingBatch& batch) {
+    BANTAM_ASSERT(static_cast<int64_t>(batch.source_ids.size()) == options.source_rows() &&
+                  static_cast<int64_t>(batch.source_lengths.size()) == options.sequences);
+    std::memcpy(source_ids.data(), batch.source_ids.data(), batch.source_ids.size_bytes());
+    const int64_t longest = options.source_rows() / options.sequences;
+    for (int64_t i = 0; i < options.source_rows(); ++i) {
+      const int32_t length = batch.source_lengths[static_cast<size_t>(i / longest)];
+      source_sequences.as<int32_t>()[i] =
+          i % longest < length ? static_cast<int32_t>(i / longest) : -1;
+      source_positions.as<int32_t>()[i] = static_cast<int32_t>(i % longest);
+      source_ends.as<int32_t>()[i] = length - 1;
+    }
+    for (int64_t i = 0; i < options.rows(); ++i) {
+      seen_ends.as<int32_t>()[i] =
+          batch.source_lengths[static_cast<size_t>(i / options.length)] - 1;
+    }
   }
 
   static float scalar(const Executor& executor, std::string_view name) {
@@ -237,7 +274,8 @@ struct Trainer::Impl {
   TrainingPlans plans;
   TrainingMemory memory;
   Weights m, v, gradients, taught;
-  Tensor ids, targets, sequences, positions, seed, hyper;
+  Tensor ids, targets, sequences, positions, seed;
+  Tensor source_ids, source_sequences, source_positions, source_ends, seen_ends, hyper;
   std::shared_ptr<Arena> arena;
   Executor gradient, norm, update, evaluate;
   int64_t steps = 0;
@@ -247,6 +285,11 @@ Trainer::Trainer(ModelConfig config, Weights weights, const TrainerOptions& opti
                  std::shared_ptr<const Model> teacher, std::optional<DistillOptions> distill) {
   if (teacher) {
     check_vocabularies(config, *teacher);
+    if (config.reads_source() != teacher->config.reads_source()) {
+      fail(ErrorKind::model, "distill",
+           "teacher and student must both be encoder-decoders, or neither: got \"{}\" and \"{}\"",
+           teacher->config.architecture, config.architecture);
+    }
     if (!distill) distill = DistillOptions{};
   }
   check_config(config, "trainer");
@@ -264,15 +307,22 @@ StepResult Trainer::step(std::span<const TrainingBatch> batches, double learning
     std::memset(g.data(), 0, static_cast<size_t>(g.bytes()));
   }
   StepResult result;
+  int64_t targets = 0;
   for (size_t i = 0; i < batches.size(); ++i) {
     t.load(batches[i]);
+    targets += count_targets(batches[i]);
     *t.seed.as<int32_t>() = t.mask_seed(static_cast<int64_t>(i));
     t.gradient.run();
     result.loss += Impl::scalar(t.gradient, "loss");
     result.cross_entropy += Impl::scalar(t.gradient, "ce");
   }
+  // The graph takes the mean over all rows; those without a target count nothing.
+  const double factor =
+      static_cast<double>(o.tokens_per_step()) / static_cast<double>(std::max<int64_t>(targets, 1));
+  result.loss *= factor;
+  result.cross_entropy *= factor;
   t.norm.run();
-  result.gradient_norm = std::sqrt(static_cast<double>(Impl::scalar(t.norm, "squares")));
+  result.gradient_norm = std::sqrt(static_cast<double>(Impl::scalar(t.norm, "squares"))) * factor;
   if (!std::isfinite(result.gradient_norm)) {
     fail(ErrorKind::model, "train",
          "step {}: expected finite gradients, got {} (a smaller learning rate may help)", t.steps,
@@ -287,7 +337,7 @@ StepResult Trainer::step(std::span<const TrainingBatch> batches, double learning
                            o.eps,
                            1 - std::pow(o.beta1, n),
                            1 - std::pow(o.beta2, n),
-                           clipped ? o.clip / result.gradient_norm : 1,
+                           (clipped ? o.clip / result.gradient_norm : 1) * factor,
                            0};
   std::copy(hyper, hyper + 8, t.hyper.as<float>());
   t.update.run();
@@ -297,9 +347,7 @@ StepResult Trainer::step(std::span<const TrainingBatch> batches, double learning
 Trainer::Evaluation Trainer::evaluate(const TrainingBatch& batch) {
   impl_->load(batch);
   impl_->evaluate.run();
-  const auto wanted = std::count_if(batch.targets.begin(), batch.targets.end(),
-                                    [](int32_t target) { return target >= 0; });
-  return {Impl::scalar(impl_->evaluate, "ce"), wanted};
+  return {Impl::scalar(impl_->evaluate, "ce"), count_targets(batch)};
 }
 
 int64_t Trainer::steps() const {

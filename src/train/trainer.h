@@ -25,6 +25,7 @@ struct DistillOptions {
 struct TrainerOptions {
   int64_t sequences = 16;       // B of one micro-batch
   int64_t length = 256;         // T
+  int64_t source_length = 0;    // encoder-decoders: longest source; 0: as long as T
   int64_t accumulation = 1;     // micro-batches in a step
   DType compute = DType::bf16;  // of projections and attention; master weights are f32
   bool checkpoint_activations = false;
@@ -37,17 +38,23 @@ struct TrainerOptions {
   int threads = 0;
 
   [[nodiscard]] int64_t rows() const { return sequences * length; }
+  [[nodiscard]] int64_t source_rows() const {
+    return sequences * (source_length > 0 ? source_length : length);
+  }
   [[nodiscard]] int64_t tokens_per_step() const { return rows() * accumulation; }
 };
 
 // Ids and next ids of B sequences of T tokens, row by row. Targets below 0 are not learnt.
+// Encoder-decoders read B sources besides, each in a row of its own length: tokens after it are not
+// seen.
 struct TrainingBatch {
   std::span<const int32_t> ids, targets;
+  std::span<const int32_t> source_ids = {}, source_lengths = {};
 };
 
 struct StepResult {
-  double loss = 0;           // what was minimised, mean per token
-  double cross_entropy = 0;  // mean per token
+  double loss = 0;           // what was minimised, mean per target
+  double cross_entropy = 0;  // mean per target
   double gradient_norm = 0;  // before clipping
 };
 

@@ -15,21 +15,25 @@ std::shared_ptr<const Plan> plan(const Graph& g, int threads) {
   return std::make_shared<Plan>(g, cpu_backend(), std::vector<int64_t>{}, threads);
 }
 
-Builder student_builder(Graph& g, const TrainerOptions& o, double dropout) {
+BuildOptions build_options(const TrainerOptions& o) {
   BuildOptions b;
   b.compute = o.compute;
-  b.dropout = dropout;
   b.rows = o.rows();
   b.sequence_length = o.length;
+  b.source_rows = o.source_rows();
+  b.source_length = o.source_rows() / o.sequences;
+  return b;
+}
+
+Builder student_builder(Graph& g, const TrainerOptions& o, double dropout) {
+  BuildOptions b = build_options(o);
+  b.dropout = dropout;
   return Builder(g, b);
 }
 
 Value teacher_logits(Graph& g, const TrainerOptions& o, const Model& teacher) {
-  BuildOptions b;
+  BuildOptions b = build_options(o);
   b.prefix = "teacher.";
-  b.compute = o.compute;
-  b.rows = o.rows();
-  b.sequence_length = o.length;
   b.weight_type = [&](std::string_view) { return BuildOptions::Storage{o.compute}; };
   b.has_weight = [&](std::string_view name) { return teacher.weights.contains(name); };
   Builder builder(g, b);

@@ -10,7 +10,8 @@ namespace bantam {
 
 // The plans of training. Leaves: weights by name; states "grad.NAME", "m.NAME", "v.NAME"; inputs
 // "ids", "sequences", "positions", "targets" i32 [B T], "seed" i32 [1] with dropout, "hyper" f32
-// [8]; the teacher's weights as "teacher.NAME".
+// [8], with sources "seen_ends" [B T] and source_*, as models/builder.h says; the teacher's weights
+// as "teacher.NAME".
 struct TrainingPlans {
   std::shared_ptr<const Plan> gradient;  // adds a micro-batch to grad.*; outputs "loss", "ce" [1]
   std::shared_ptr<const Plan> norm;      // output "squares" [1]: sum over all gradients

@@ -15,6 +15,9 @@ namespace {
 // Distances from here on share the last bucket; files have no key for it.
 constexpr int64_t kMostDistance = 128;
 
+// Nothing is rotated: what configurations have by default, so that files need not say it.
+constexpr ops::RopePairs kNone = ops::RopePairs::interleaved;
+
 void encoder_keys(ConfigKeys& k, ModelConfig& c) {
   size_keys(k, c);
   head_keys(k, c);
@@ -148,8 +151,9 @@ Value build_encoder(Builder& b, const ModelConfig& c) {
 
 }  // namespace
 
-extern const Architecture t5_architecture{.name = "t5", .keys = keys, .build = build};
+extern const Architecture t5_architecture{
+    .name = "t5", .rope_pairs = kNone, .keys = keys, .build = build};
 extern const Architecture t5encoder_architecture{
-    .name = "t5encoder", .keys = lone_encoder_keys, .build = build_encoder};
+    .name = "t5encoder", .rope_pairs = kNone, .keys = lone_encoder_keys, .build = build_encoder};
 
 }  // namespace bantam

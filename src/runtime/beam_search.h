@@ -18,7 +18,7 @@ struct BeamOptions {
   int64_t max_tokens = 256;         // 0: until the context is full
   double length_penalty = 1;        // alpha; 0: none, more favours longer texts
   bool early_stopping = false;      // as soon as `beams` texts have ended
-  std::vector<int32_t> end_tokens;  // end a text as EOS does
+  std::vector<int32_t> end_tokens = {};  // end a text as EOS does
   bool ignore_eos = false;
 };
 

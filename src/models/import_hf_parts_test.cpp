@@ -365,6 +365,7 @@ TEST(ImportHf, Lfm2MixesExpertsAfterItsFirstBlocks) {
     j["norm_eps"] = j["rms_norm_eps"];
     j["conv_L_cache"] = 3;
     j["num_dense_layers"] = 1;
+    j["routed_scaling_factor"] = 1.0;
     j["num_key_value_heads"] = 2;
     j["layer_types"] = {"conv", "full_attention", "conv"};
   };

@@ -77,7 +77,7 @@ sample_prompts = ["here 3 there is a hen"]
 TEST_F(PairTraining, LearnsWhatIsWrittenFromASource) {
   const RunResult run = run_training(parse("out"));
   ASSERT_TRUE(run.finished);
-  EXPECT_LT(run.validation.perplexity_token, 1.3) << "300 tokens at random have perplexity 300";
+  EXPECT_LT(run.validation.perplexity_token, 2) << "300 tokens at random have perplexity 300";
   const auto model = std::make_shared<Model>(load_model(run.model_path));
   EXPECT_EQ(model->config.decoder_start_token, model->tokenizer->eos());
   EngineOptions engine;

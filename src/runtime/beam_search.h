@@ -13,12 +13,12 @@
 namespace bantam {
 
 struct BeamOptions {
-  int64_t beams = 4;                // texts that are kept at each step
-  int64_t best = 1;                 // texts to return, at most as many as beams
-  int64_t max_tokens = 256;         // 0: until the context is full
-  double length_penalty = 1;        // alpha; 0: none, more favours longer texts
-  bool early_stopping = false;      // as soon as `beams` texts have ended
-  std::vector<int32_t> end_tokens = {};  // end a text as EOS does
+  int64_t beams = 4;                  // texts that are kept at each step
+  int64_t best = 1;                   // texts to return, at most as many as beams
+  int64_t max_tokens = 256;           // 0: until the context is full
+  double length_penalty = 1;          // alpha; 0: none, more favours longer texts
+  bool early_stopping = false;        // as soon as `beams` texts have ended
+  std::vector<int32_t> end_tokens{};  // end a text as EOS does
   bool ignore_eos = false;
 };
 

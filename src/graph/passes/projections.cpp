@@ -21,6 +21,7 @@ struct GroupKey {
   Value x;
   bool quantized;
   DType dtype, out;
+  int64_t part = 0;  // of the projections of one input, which a source of many blocks has
   auto operator<=>(const GroupKey&) const = default;
 };
 
@@ -28,21 +29,28 @@ GroupKey key_of(const Graph& g, int32_t i) {
   const Node& n = g.node(i);
   const DType w = g.dtype(n.inputs[1]);
   const bool quantized = dtype_info(w).quantized;
-  return {n.inputs[0], quantized, quantized ? DType::f32 : w, n.outputs[0].dtype};
+  return {n.inputs[0], quantized, quantized ? DType::f32 : w, n.outputs[0].dtype, 0};
 }
 
 }  // namespace
 
 Graph fuse_projections(const Graph& g) {
+  static constexpr int64_t kMost = 8;  // projections in one step
+  std::map<GroupKey, int64_t> seen;
   std::map<GroupKey, std::vector<int32_t>> groups;
+  std::map<int32_t, GroupKey> keys;
   for (int32_t i = 0; i < g.size(); ++i) {
-    if (is_projection(g, i)) groups[key_of(g, i)].push_back(i);
+    if (!is_projection(g, i)) continue;
+    GroupKey key = key_of(g, i);
+    key.part = seen[key]++ / kMost;
+    keys[i] = key;
+    groups[key].push_back(i);
   }
   Rewrite r(g);
   for (int32_t i = 0; i < g.size(); ++i) {
     if (r.is_mapped({i, 0})) continue;
     if (is_projection(g, i)) {
-      const std::vector<int32_t>& group = groups[key_of(g, i)];
+      const std::vector<int32_t>& group = groups[keys[i]];
       if (group.size() > 1 && g.node(i).outputs[0].dtype == DType::f32) {
         std::vector<Value> weights;
         for (const int32_t k : group) weights.push_back(r.map(g.node(k).inputs[1]));

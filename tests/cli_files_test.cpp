@@ -241,6 +241,23 @@ TEST_F(Program, LearnsTokenizersOfBothKinds) {
   EXPECT_EQ(bantam("train-tokenizer " + path("none.txt") + " -o x.gguf").code, 1);
 }
 
+TEST_F(Program, InspectSaysWhatFits) {
+  const auto fit = [&](const std::string& limit) {
+    const Outcome o = bantam("inspect " + model_ + " --json --fit " + limit);
+    EXPECT_EQ(o.code, 0) << o.output;
+    return nlohmann::json::parse(o.output, nullptr, false)["fit"];
+  };
+  EXPECT_EQ(fit("1M").size(), 0u);
+  const auto choices = fit("2G");
+  ASSERT_GE(choices.size(), 2u);
+  for (const auto& choice : choices) {
+    EXPECT_EQ(choice["context"], 24) << choice;
+    EXPECT_LT(choice["total_bytes"], int64_t{2} << 30) << choice;
+  }
+  EXPECT_NE(bantam("inspect " + model_ + " --fit 1M").output.find("no context"), std::string::npos);
+  EXPECT_EQ(bantam("inspect " + model_ + " --fit much").code, 2);
+}
+
 TEST_F(Program, EmbedsWithThePromptsOfTheModel) {
   ModelConfig bert = test::tiny_llama();
   bert.architecture = "bert";

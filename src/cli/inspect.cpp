@@ -12,12 +12,13 @@
 #include "formats/gguf_split.h"
 #include "models/file_type.h"
 #include "runtime/engine.h"
+#include "runtime/memory_fit.h"
 
 namespace bantam::cli {
 namespace {
 
 struct Options {
-  std::string model;
+  std::string model, fit;
   int threads = 0;
   bool tensors = false, json = false;
 };
@@ -51,6 +52,33 @@ MemoryPlan memory_at(const Model& model, int64_t context, int threads) {
   options.context = context;
   options.threads = threads;
   return plan_memory(model, options);
+}
+
+bool is_packed(const Model& model) {
+  return std::any_of(model.weights.begin(), model.weights.end(), [](const auto& entry) {
+    return entry.second.layout() == Layout::interleaved;
+  });
+}
+
+// The longest context for each type of cache that a process of so many bytes has room for.
+std::vector<MemoryChoice> choices_of(const Model& model, const Options& o) {
+  EngineOptions options;
+  options.threads = o.threads;
+  return memory_choices(model, options, parse_bytes(o.fit, "--fit"));
+}
+
+void print_choices(const std::vector<MemoryChoice>& choices, const Options& o) {
+  if (choices.empty()) {
+    std::cout << fmt::format("\nno context of this model fits in {}\n", o.fit);
+    return;
+  }
+  Table t;
+  t.row({fmt::format("fits in {}", o.fit), "longest context", "tokens at once", "total"});
+  for (const MemoryChoice& c : choices) {
+    t.row({fmt::format("{} cache", dtype_info(c.cache_type).name), fmt::format("{}", c.context),
+           fmt::format("{}", c.batch), human_bytes(c.bytes)});
+  }
+  std::cout << "\n" << t.str();
 }
 
 Json to_json(const GgufValue& value) {
@@ -106,6 +134,16 @@ Json to_json(const Model& m, const Options& o) {
                            {"cache_bytes", p.cache},
                            {"activations_bytes", p.activations + p.buffers},
                            {"total_bytes", p.total()}});
+  }
+  j["packed"] = is_packed(m);
+  if (!o.fit.empty()) {
+    j["fit"] = Json::array();
+    for (const MemoryChoice& c : choices_of(m, o)) {
+      j["fit"].push_back({{"cache_type", dtype_info(c.cache_type).name},
+                          {"context", c.context},
+                          {"batch", c.batch},
+                          {"total_bytes", c.bytes}});
+    }
   }
   for (const auto& [key, value] : m.metadata) j["metadata"][key] = to_json(value);
   if (!o.tensors) return j;
@@ -182,8 +220,9 @@ void print_summary(const Model& m, const Options& o) {
                    m.tokenizer != nullptr ? m.tokenizer->spec().model : "no tokenizer",
                    c.tied_embeddings ? ", head tied to the embedding" : ""));
   if (const std::string size = file_size(o.model); !size.empty()) line("file", size);
-  line("weights", fmt::format("{}, {:.2f} bits each ({})", human_bytes(m.weight_bytes()),
-                              bits_per_weight(m), file_type_name(file_type(m))));
+  line("weights",
+       fmt::format("{}, {:.2f} bits each ({}{})", human_bytes(m.weight_bytes()), bits_per_weight(m),
+                   file_type_name(file_type(m)), is_packed(m) ? ", packed" : ""));
 }
 
 void print_details(const Model& m, const Options& o) {
@@ -195,6 +234,7 @@ void print_details(const Model& m, const Options& o) {
                 human_bytes(p.activations + p.buffers), human_bytes(p.total())});
   }
   std::cout << "\n" << memory.str();
+  if (!o.fit.empty()) print_choices(choices_of(m, o), o);
   if (!m.metadata.empty()) std::cout << "\nmetadata\n";
   for (const auto& [key, value] : m.metadata) {
     std::cout << fmt::format("  {} = {}\n", key, shown(value));
@@ -213,6 +253,7 @@ void add_inspect(CLI::App& app) {
   auto o = std::make_shared<Options>();
   CLI::App* c = app.add_subcommand("inspect", "What a model file holds and the memory it needs");
   c->add_option("model", o->model, "A .gguf file")->required();
+  c->add_option("--fit", o->fit, "The contexts that a process has room for in so much: 900M, 1.5G");
   c->add_flag("--tensors", o->tensors, "List every tensor");
   c->add_flag("--json", o->json, "Print a JSON object");
   c->callback([c, o] {

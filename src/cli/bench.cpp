@@ -113,14 +113,17 @@ void print_table(const std::vector<Line>& lines) {
   for (const Line& l : lines) t.row(cells(l));
   const Line& last = lines.back();
   const SpeedOptions& o = last.speed.options;
+  // Of several runs in one process the peak is that of the largest.
+  const std::string memory = lines.size() > 1 ? ""
+                                              : fmt::format(", peak memory {} (predicted {})",
+                                                            human_bytes(last.speed.peak_bytes),
+                                                            human_bytes(last.speed.memory.total()));
   std::cout << t.str()
             << fmt::format(
-                   "{} tokens read, {} generated, median of {}; {}; load {}, first token {}, "
-                   "peak memory {} (predicted {})\n",
+                   "{} tokens read, {} generated, median of {}; {}; load {}, first token {}{}\n",
                    o.prompt, o.tokens, o.repetitions, isa_in_use(),
                    human_seconds(last.load_seconds + last.speed.start_seconds),
-                   human_seconds(last.speed.first_token_seconds.median()),
-                   human_bytes(last.speed.peak_bytes), human_bytes(last.speed.memory.total()));
+                   human_seconds(last.speed.first_token_seconds.median()), memory);
 }
 
 void bench(Options o) {

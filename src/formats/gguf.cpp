@@ -49,9 +49,7 @@ GgufFile GgufFile::open(const std::string& path) {
 GgufFile GgufFile::parse(std::shared_ptr<const MappedFile> file) {
   const std::span<const std::byte> bytes = file->bytes();
   const std::string name = file->path();
-  GgufFile parsed = parse(bytes, std::move(file), name);
-  parsed.parts_.front().mapped = true;
-  return parsed;
+  return parse(bytes, std::move(file), name, true);
 }
 
 const GgufValue* GgufFile::find(std::string_view key) const {

@@ -50,8 +50,9 @@ class GgufFile {
   static GgufFile open(const std::string& path);
   static GgufFile parse(std::shared_ptr<const MappedFile> file);
   // Memory kept alive by `owner` that starts at a multiple of 8 bytes; `name` is for messages.
+  // `mapped`: pages of a file that are never written, see Tensor::wrap.
   static GgufFile parse(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
-                        const std::string& name);
+                        const std::string& name, bool mapped = false);
 
   [[nodiscard]] uint32_t version() const { return version_; }
   [[nodiscard]] uint64_t alignment() const { return alignment_; }

@@ -316,8 +316,10 @@ void GgufParser::tensor_list(uint64_t count) {
 }
 
 GgufFile GgufFile::parse(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
-                         const std::string& name) {
-  return GgufParser(bytes, std::move(owner), name).parse();
+                         const std::string& name, bool mapped) {
+  GgufFile file = GgufParser(bytes, std::move(owner), name).parse();
+  file.parts_.front().mapped = mapped;
+  return file;
 }
 
 }  // namespace bantam

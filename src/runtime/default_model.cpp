@@ -24,11 +24,11 @@ namespace bantam {
 
 std::shared_ptr<const Model> default_model() {
 #ifdef BANTAM_DEFAULT_MODEL
-  // The bytes belong to the program, so there is nothing to keep alive.
+  // The bytes belong to the program's file, so there is nothing to keep alive.
   const std::shared_ptr<const void> program(bantam_default_model_begin, [](const void*) {});
   const std::span<const std::byte> bytes(bantam_default_model_begin, bantam_default_model_end);
   return std::make_shared<const Model>(
-      load_model(GgufFile::parse(bytes, program, "built-in model"), "built-in model"));
+      load_model(GgufFile::parse(bytes, program, "built-in model", true), "built-in model"));
 #else
   fail(ErrorKind::model, "default model",
        "this program was built without one; name a GGUF file instead");

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "compress/quantize.h"
 #include "formats/gguf.h"
 #include "runtime/session.h"
 #include "tests/tiny_model.h"
@@ -51,6 +52,22 @@ TEST_P(Pack, GivesTheBitsOfThePlainFileAndComesBackToItsBytes) {
     ASSERT_EQ(w.layout(), Layout::rows) << name;
     ASSERT_EQ(w.bytes(), weight.bytes()) << name;
     EXPECT_EQ(std::memcmp(w.data(), weight.data(), static_cast<size_t>(w.bytes())), 0) << name;
+  }
+}
+
+TEST_P(Pack, IsQuantisedLikeThePlainModel) {
+  const auto model = tiny_model(GetParam());
+  const Model packed = pack_model(*model, pool_);
+  for (const DType type : {GetParam(), DType::q8_0, DType::f16}) {
+    QuantizeOptions options;
+    options.type = type;
+    const QuantizeResult expected = quantize(*model, options), got = quantize(packed, options);
+    for (const auto& [name, weight] : expected.model.weights) {
+      const Tensor& w = got.model.weights.at(name);
+      ASSERT_EQ(w.layout(), Layout::rows) << name;
+      ASSERT_EQ(w.bytes(), weight.bytes()) << name;
+      EXPECT_EQ(std::memcmp(w.data(), weight.data(), static_cast<size_t>(w.bytes())), 0) << name;
+    }
   }
 }
 

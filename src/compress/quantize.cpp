@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/thread_pool.h"
 #include "models/architectures.h"
+#include "tensor/layout.h"
 
 namespace bantam {
 namespace {
@@ -56,21 +57,21 @@ DType with_smaller_blocks(DType wanted) {
 }
 
 Tensor convert(const Tensor& source, DType dtype, ThreadPool& pool) {
-  if (source.dtype() == dtype) return source;
+  if (source.dtype() == dtype) return deinterleave(source);
   const int64_t n = source.shape()[-1];
-  const int64_t from = row_bytes(source.dtype(), n), to = row_bytes(dtype, n);
+  const int64_t to = row_bytes(dtype, n);
   Tensor out = Tensor::zeros(dtype, source.shape());
   std::vector<std::vector<float>> rows(static_cast<size_t>(pool.size()),
                                        std::vector<float>(static_cast<size_t>(n)));
   static constexpr int64_t kRowsAtOnce = 4;
-  pool.parallel_for(
-      source.shape().rows(), kRowsAtOnce, [&](int64_t begin, int64_t end, int worker) {
-        float* row = rows[static_cast<size_t>(worker)].data();
-        for (int64_t i = begin; i < end; ++i) {
-          dtype_info(source.dtype()).to_float(source.as<std::byte>() + i * from, row, n);
-          dtype_info(dtype).from_float(row, out.as<std::byte>() + i * to, n);
-        }
-      });
+  pool.parallel_for(source.shape().rows(), kRowsAtOnce,
+                    [&](int64_t begin, int64_t end, int worker) {
+                      float* row = rows[static_cast<size_t>(worker)].data();
+                      for (int64_t i = begin; i < end; ++i) {
+                        row_to_float(source.view(), i, row);
+                        dtype_info(dtype).from_float(row, out.as<std::byte>() + i * to, n);
+                      }
+                    });
   return out;
 }
 

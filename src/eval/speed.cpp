@@ -112,10 +112,9 @@ Speed measure_speed(const std::shared_ptr<const Model>& model, const SpeedOption
   engine_options.context = first + o.tokens;
   engine_options.source_context = o.prompt;
   engine_options.interleave = o.interleave;
-  const auto start = std::chrono::steady_clock::now();
+  const auto begin = Clock::now();
   Engine engine(model, engine_options);
-  result.start_seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  result.start_seconds = seconds_since(begin);
   result.threads = engine.threads();
   result.memory = engine.memory();
   Driver driver(engine, o);

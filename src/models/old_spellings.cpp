@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "models/builder.h"
+#include "tensor/layout.h"
 
 namespace bantam {
 namespace {
@@ -30,7 +31,7 @@ Tensor take(Weights& weights, const std::string& name, std::string_view where) {
   if (found == weights.end()) {
     fail(ErrorKind::model, where, "expected a tensor \"{}\", got none", name);
   }
-  Tensor t = std::move(found->second);
+  Tensor t = deinterleave(found->second);
   weights.erase(found);
   return t;
 }

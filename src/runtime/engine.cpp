@@ -58,10 +58,11 @@ Engine::Engine(std::shared_ptr<const Model> model, EngineOptions options)
   bind_model(g, *executor_);
 }
 
-// Weights that a graph wants interleaved and the model has otherwise, in one block of large pages.
+// Weights that a graph wants interleaved and the model has otherwise, in one block of large pages
+// and in the order in which they are used.
 void Engine::interleave(std::span<const Graph* const> graphs) {
   const auto aligned = [](int64_t bytes) { return (bytes + 63) / 64 * 64; };
-  std::map<std::string, const Tensor*> wanted;
+  std::vector<std::pair<const Tensor*, TensorView*>> wanted;
   int64_t bytes = 0;
   for (const Graph* g : graphs) {
     for (int32_t i = 0; i < g->size(); ++i) {
@@ -69,15 +70,19 @@ void Engine::interleave(std::span<const Graph* const> graphs) {
       if (n.op->name != "weight") continue;
       const Tensor& given = model_->weights.find(n.name)->second;
       if (given.layout() == n.outputs[0].layout) continue;
-      if (wanted.emplace(n.name, &given).second) bytes += aligned(given.bytes());
+      const auto [view, is_new] = interleaved_views_.try_emplace(n.name, given.view());
+      if (!is_new) continue;
+      wanted.emplace_back(&given, &view->second);
+      bytes += aligned(given.bytes());
     }
   }
   interleaved_ = Tensor::zeros(DType::i8, {bytes});
   use_large_pages({interleaved_.as<std::byte>(), static_cast<size_t>(bytes)});
   auto* place = interleaved_.as<std::byte>();
-  for (const auto& [name, given] : wanted) {
+  for (const auto& [given, view] : wanted) {
     bantam::interleave(*given, place, pool_);
-    interleaved_views_[name] = {given->dtype(), given->shape(), place, Layout::interleaved};
+    view->data = place;
+    view->layout = Layout::interleaved;
     place += aligned(given->bytes());
   }
 }

@@ -1,6 +1,7 @@
 #include "runtime/pack.h"
 
 #include "graph/op.h"
+#include "runtime/engine_plans.h"
 #include "runtime/inference_graph.h"
 #include "tensor/layout.h"
 
@@ -22,7 +23,8 @@ Model pack_model(const Model& model, ThreadPool& pool) {
   Model packed = model;
   set_alignment(packed);
   EngineOptions options;
-  options.context = options.source_context = 1;
+  options.context = 1;
+  options = complete(model, options);
   for (const BuildOptions::Part part : inference_parts(model)) {
     const Graph g = inference_graph(model, options, part);
     for (int32_t i = 0; i < g.size(); ++i) {

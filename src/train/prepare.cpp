@@ -32,8 +32,8 @@ std::shared_ptr<const Tokenizer> tokenizer_of(const Recipe& recipe, const RunEve
     const LearnTokenizer what{recipe.tokenizer_kind, recipe.vocabulary, recipe.sources,
                               static_cast<uint64_t>(recipe.held_out_every)};
     TokenizerSpec spec = learn_tokenizer(what, pool);
-    if (recipe.model
-            .reads_source()) {  // nothing goes before a source, an end-of-text token after it
+    if (recipe.model.reads_source()) {
+      // Nothing goes before a source; the end-of-text token goes after it.
       spec.add_bos = false;
       spec.add_eos = true;
     }

@@ -11,7 +11,7 @@ class RangeBody {
  public:
   template <typename F>
     requires(!std::is_same_v<std::remove_cvref_t<F>, RangeBody>)
-  RangeBody(F&& f)  // NOLINT(google-explicit-constructor): a borrowed view, like string_view
+  RangeBody(F&& f)  // NOLINT(google-explicit-constructor,bugprone-forwarding-reference-overload)
       : object_(const_cast<void*>(static_cast<const void*>(&f))),
         call_([](void* object, int64_t begin, int64_t end, int worker) {
           (*static_cast<std::remove_reference_t<F>*>(object))(begin, end, worker);

@@ -15,7 +15,7 @@ namespace bantam::ops {
 // --- shape ---------------------------------------------------------------------------------
 Value reshape(Graph& g, Value x, const SymShape& shape);     // a view
 Value transpose(Graph& g, Value x, int axis_a, int axis_b);  // copies
-Value cast(Graph& g, Value x, DType dtype);                  // f32 <-> bf16; itself if equal
+Value cast(Graph& g, Value x, DType dtype);  // f32 <-> bf16, f32 -> q8a; itself if equal
 
 Value slice_columns(Graph& g, Value x, int64_t first, int64_t count);  // [..., C] -> [..., count]
 Value concat_columns(Graph& g, std::span<const Value> parts);          // side by side
@@ -71,6 +71,9 @@ Value quantize(Graph& g, Value x);
 Value rms_norm(Graph& g, Value x, Value weight, double eps, DType out = DType::f32);
 // (x - mean) / sqrt(variance + eps) w + b; weight and bias f32 [C].
 Value layer_norm(Graph& g, Value x, Value weight, Value bias, double eps, DType out = DType::f32);
+// The sum a + b, and its rms_norm.
+std::vector<Value> add_rms_norm(Graph& g, Value a, Value b, Value weight, double eps,
+                                DType out = DType::f32);
 Value softmax(Graph& g, Value x);              // over the innermost extent
 Value swiglu(Graph& g, Value gate, Value up);  // silu(gate) * up
 

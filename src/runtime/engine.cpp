@@ -14,6 +14,8 @@
 namespace bantam {
 namespace {
 
+constexpr int64_t kSmallWeight = 1 << 16;
+
 // Whether a state is a cache of keys or values: rows are written to cells of their positions.
 bool has_cells(const Graph& g, int32_t state) {
   for (int32_t i = 0; i < g.size(); ++i) {
@@ -47,7 +49,7 @@ Engine::Engine(std::shared_ptr<const Model> model, EngineOptions options)
   result_size_ = g.shape(g.find_output("logits"))[-1].factor;
   std::vector<const Graph*> graphs{&g};
   if (plans.read != nullptr) graphs.push_back(&plans.read->graph());
-  interleave(graphs);
+  take_weights(graphs);
   if (plans.read != nullptr) {
     reader_ = std::make_unique<SourceReader>(plans.read, options_, pool_, arena);
     bind_model(plans.read->graph(), reader_->executor());
@@ -59,8 +61,9 @@ Engine::Engine(std::shared_ptr<const Model> model, EngineOptions options)
 }
 
 // Weights that a graph wants interleaved and the model has otherwise, in one block of large pages
-// and in the order in which they are used.
-void Engine::interleave(std::span<const Graph* const> graphs) {
+// and in the order in which they are used; with them norms and biases, each of which would keep
+// pages of the file around it in memory.
+void Engine::take_weights(std::span<const Graph* const> graphs) {
   const auto aligned = [](int64_t bytes) { return (bytes + 63) / 64 * 64; };
   std::vector<std::pair<const Tensor*, TensorView*>> wanted;
   int64_t bytes = 0;
@@ -69,22 +72,30 @@ void Engine::interleave(std::span<const Graph* const> graphs) {
       const Node& n = g->node(i);
       if (n.op->name != "weight") continue;
       const Tensor& given = model_->weights.find(n.name)->second;
-      if (given.layout() == n.outputs[0].layout) continue;
-      const auto [view, is_new] = interleaved_views_.try_emplace(n.name, given.view());
+      const bool as_wanted = given.layout() == n.outputs[0].layout;
+      const bool small = options_.interleave && given.mapped() && given.bytes() <= kSmallWeight;
+      if (as_wanted && !small) continue;
+      const auto [view, is_new] = own_views_.try_emplace(n.name, given.view());
       if (!is_new) continue;
+      view->second.layout = n.outputs[0].layout;
       wanted.emplace_back(&given, &view->second);
       bytes += aligned(given.bytes());
     }
   }
-  interleaved_ = Tensor::zeros(DType::i8, {bytes});
-  use_large_pages({interleaved_.as<std::byte>(), static_cast<size_t>(bytes)});
-  auto* place = interleaved_.as<std::byte>();
+  own_weights_ = Tensor::zeros(DType::i8, {bytes});
+  use_large_pages({own_weights_.as<std::byte>(), static_cast<size_t>(bytes)});
+  auto* place = own_weights_.as<std::byte>();
   for (const auto& [given, view] : wanted) {
-    bantam::interleave(*given, place, pool_);
+    if (view->layout == given->layout()) {
+      std::memcpy(place, given->data(), static_cast<size_t>(given->bytes()));
+    } else {
+      bantam::interleave(*given, place, pool_);
+    }
     view->data = place;
-    view->layout = Layout::interleaved;
     place += aligned(given->bytes());
   }
+  // Whatever was mapped around what was read.
+  for (const auto& [given, unused] : wanted) given->let_go(0, given->bytes());
 }
 
 // Weights and states; a state that the reader has too holds sources.
@@ -93,8 +104,9 @@ void Engine::bind_model(const Graph& g, Executor& executor) {
     const Node& n = g.node(i);
     const Type& type = n.outputs[0];
     if (n.op->name == "weight") {
-      const TensorView given = model_->weights.find(n.name)->second.view();
-      executor.bind(n.name, given.layout == type.layout ? given : interleaved_views_.at(n.name));
+      const auto own = own_views_.find(n.name);
+      executor.bind(n.name, own != own_views_.end() ? own->second
+                                                    : model_->weights.find(n.name)->second.view());
     }
     if (n.op->name != "state") continue;
     if (const auto found = source_states_.find(n.name); found != source_states_.end()) {

@@ -123,7 +123,7 @@ class Engine {
   };
 
   void check(std::span<const Row> rows, std::span<const float> logits) const;
-  void interleave(std::span<const Graph* const> graphs);
+  void take_weights(std::span<const Graph* const> graphs);
   void bind_model(const Graph& g, Executor& executor);
   void fill_ends(std::span<const Row> rows);
   void fill_seen(std::span<const Row> rows);
@@ -135,9 +135,9 @@ class Engine {
   ThreadPool pool_;
   std::shared_ptr<const Plan> plan_;
   MemoryPlan memory_;
-  // Weights that the model has in another layout, in one block.
-  Tensor interleaved_;
-  std::map<std::string, TensorView> interleaved_views_;
+  // Weights that the engine has made its own, in one block.
+  Tensor own_weights_;
+  std::map<std::string, TensorView> own_views_;
   std::vector<State> states_;
   std::vector<int32_t> next_;  // of a recurrent model: where each sequence goes on
   Tensor ids_, sequences_, positions_, rows_, ends_, seen_sources_, seen_ends_;

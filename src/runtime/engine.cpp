@@ -85,6 +85,9 @@ void Engine::take_weights(std::span<const Graph* const> graphs) {
   own_weights_ = Tensor::zeros(DType::i8, {bytes});
   use_large_pages({own_weights_.as<std::byte>(), static_cast<size_t>(bytes)});
   auto* place = own_weights_.as<std::byte>();
+  // Reading a tensor also maps what lies around it, of others that were let go before.
+  constexpr int64_t kMostMapped = 4 << 20;
+  int64_t mapped = 0;
   for (const auto& [given, view] : wanted) {
     if (view->layout == given->layout()) {
       std::memcpy(place, given->data(), static_cast<size_t>(given->bytes()));
@@ -93,9 +96,11 @@ void Engine::take_weights(std::span<const Graph* const> graphs) {
     }
     view->data = place;
     place += aligned(given->bytes());
+    mapped += given->bytes();
+    if (mapped < kMostMapped && given != wanted.back().first) continue;
+    for (const auto& [read, unused] : wanted) read->let_go(0, read->bytes());
+    mapped = 0;
   }
-  // Whatever was mapped around what was read.
-  for (const auto& [given, unused] : wanted) given->let_go(0, given->bytes());
 }
 
 // Weights and states; a state that the reader has too holds sources.

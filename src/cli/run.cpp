@@ -91,7 +91,8 @@ void print_stats(const GenerateResult& r, const Engine& engine) {
   t.row({"stopped by", std::string(stop_reason_name(r.reason))});
   t.row({"peak memory", human_bytes(peak)});
   t.row({"  predicted", human_bytes(m.total())});
-  t.row({"  weights", human_bytes(m.weights)});
+  t.row(
+      {engine.options().stream > 0 ? "  weights, streamed" : "  weights", human_bytes(m.weights)});
   t.row({"  cache", human_bytes(m.cache)});
   t.row({"  activations", human_bytes(m.activations + m.buffers)});
   t.row({"  program, tokenizer, plan", human_bytes(m.process)});

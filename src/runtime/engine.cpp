@@ -9,12 +9,11 @@
 #include "graph/op.h"
 #include "runtime/engine_plans.h"
 #include "runtime/source_reader.h"
+#include "runtime/weight_stream.h"
 #include "tensor/layout.h"
 
 namespace bantam {
 namespace {
-
-constexpr int64_t kSmallWeight = 1 << 16;
 
 // Whether a state is a cache of keys or values: rows are written to cells of their positions.
 bool has_cells(const Graph& g, int32_t state) {
@@ -31,7 +30,7 @@ Engine::Engine(std::shared_ptr<const Model> model, EngineOptions options)
     : model_(std::move(model)), options_(complete(*model_, options)), pool_(options_.threads) {
   const EnginePlans plans = make_engine_plans(*model_, options_, pool_.size());
   plan_ = plans.run;
-  memory_ = memory_of(plans);
+  memory_ = memory_of(plans, *model_, options_);
   const auto arena = std::make_shared<Arena>(memory_.activations);
   executor_ = std::make_unique<Executor>(plan_, pool_, arena);
   for (const auto& [name, tensor] : {std::pair{"ids", &ids_},
@@ -58,6 +57,10 @@ Engine::Engine(std::shared_ptr<const Model> model, EngineOptions options)
       seen_by_.push_back(i < options_.sources ? i : 0);
   }
   bind_model(g, *executor_);
+  if (options_.stream > 0) {
+    stream_ = std::make_unique<WeightStream>(*plan_, *model_, options_.stream);
+    observe(nullptr, nullptr);
+  }
 }
 
 // Weights that a graph wants interleaved and the model has otherwise, in one block of large pages
@@ -73,7 +76,8 @@ void Engine::take_weights(std::span<const Graph* const> graphs) {
       if (n.op->name != "weight") continue;
       const Tensor& given = model_->weights.find(n.name)->second;
       const bool as_wanted = given.layout() == n.outputs[0].layout;
-      const bool small = options_.interleave && given.mapped() && given.bytes() <= kSmallWeight;
+      const bool small =
+          given.mapped() && !is_streamed(given) && (options_.interleave || options_.stream > 0);
       if (as_wanted && !small) continue;
       const auto [view, is_new] = own_views_.try_emplace(n.name, given.view());
       if (!is_new) continue;
@@ -86,7 +90,7 @@ void Engine::take_weights(std::span<const Graph* const> graphs) {
   use_large_pages({own_weights_.as<std::byte>(), static_cast<size_t>(bytes)});
   auto* place = own_weights_.as<std::byte>();
   // Reading a tensor also maps what lies around it, of others that were let go before.
-  constexpr int64_t kMostMapped = 4 << 20;
+  constexpr int64_t kMostMapped = 4 << 20, kAround = 1 << 17;
   int64_t mapped = 0;
   for (const auto& [given, view] : wanted) {
     if (view->layout == given->layout()) {
@@ -96,7 +100,7 @@ void Engine::take_weights(std::span<const Graph* const> graphs) {
     }
     view->data = place;
     place += aligned(given->bytes());
-    mapped += given->bytes();
+    mapped += given->bytes() + kAround;
     if (mapped < kMostMapped && given != wanted.back().first) continue;
     for (const auto& [read, unused] : wanted) read->let_go(0, read->bytes());
     mapped = 0;
@@ -317,7 +321,16 @@ void Engine::run(std::span<const Row> rows, std::span<float> logits) {
 }
 
 void Engine::observe(Executor::Observer observer, void* user) {
-  executor_->observe(observer, user);
+  if (stream_ == nullptr) return executor_->observe(observer, user);
+  observer_ = observer;
+  observer_user_ = user;
+  executor_->observe(
+      [](void* self, const Executor::Observation& step) {
+        Engine& engine = *static_cast<Engine*>(self);
+        engine.stream_->finished(step.index);
+        if (engine.observer_ != nullptr) engine.observer_(engine.observer_user_, step);
+      },
+      this);
 }
 
 }  // namespace bantam

@@ -27,6 +27,9 @@ struct EngineOptions {
   // memory of the engine; mapped ones then leave memory. Otherwise they are read as the file has
   // them.
   bool interleave = true;
+  // The bytes of mapped weights that may be in memory at a time (runtime/weight_stream.h); 0: all.
+  // They are then read as the file has them: pack it for the layout above.
+  int64_t stream = 0;
   // Encoder-decoders: source texts that are kept at a time (0: one for each sequence), and the
   // longest of them in tokens (0: as long as the context).
   int64_t sources = 0, source_context = 0;
@@ -43,6 +46,7 @@ struct MemoryPlan {
 };
 
 class SourceReader;
+class WeightStream;
 
 // A model with the plan that runs it, the threads, and the caches of its sequences. Calls are
 // serialised: any thread may call, one run happens at a time.
@@ -143,6 +147,10 @@ class Engine {
   Tensor ids_, sequences_, positions_, rows_, ends_, seen_sources_, seen_ends_;
   int64_t result_size_ = 0;
   std::unique_ptr<Executor> executor_;
+  // While weights are streamed: told of each step, as is the observer.
+  std::unique_ptr<WeightStream> stream_;
+  Executor::Observer observer_ = nullptr;
+  void* observer_user_ = nullptr;
   // Encoder-decoders.
   std::unique_ptr<SourceReader> reader_;
   std::map<std::string, Tensor> source_states_;

@@ -1,6 +1,6 @@
+#include "tensor/layout.h"
 #include "graph/op.h"
 #include "graph/passes.h"
-#include "tensor/layout.h"
 
 namespace bantam {
 

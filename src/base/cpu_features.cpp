@@ -142,7 +142,7 @@ uint32_t closure_of(std::string_view name, std::string_view where) {
 }
 
 constexpr uint32_t kEverything = ~0u;
-std::atomic<uint32_t> g_forced{kEverything};
+std::atomic<uint32_t> g_forced{kEverything}, g_claimed{0};
 
 uint32_t environment_isas() {
   const char* name = std::getenv("BANTAM_ISA");
@@ -160,7 +160,11 @@ std::string_view isa_name(Isa isa) {
 
 uint32_t detected_isas() {
   static const uint32_t found = detect();
-  return found;
+  return found | g_claimed.load(std::memory_order_relaxed);
+}
+
+void claim_isas(uint32_t isas) {
+  g_claimed.store(isas, std::memory_order_relaxed);
 }
 
 uint32_t allowed_isas() {

@@ -29,6 +29,10 @@ std::string_view isa_name(Isa isa);
 // What this processor and operating system offer (AMX permission is requested on first use).
 uint32_t detected_isas();
 
+// Counts these among the detected ones: for tests whose process carries out the instructions itself
+// (tests/emulation). Before the first kernel is chosen.
+void claim_isas(uint32_t isas);
+
 // What kernels may use: the detected set, cut down by `force_isa` or by the environment variable
 // BANTAM_ISA ("scalar", "avx2", "avx512", "vnni", "bf16", "amx", "neon", "dotprod", "i8mm"), which
 // means that set and everything that it builds on.

@@ -15,6 +15,11 @@ struct alignas(64) TileShape {
   uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
 };
 
+// GCC's tile instructions do not say which memory they read.
+inline void finish_stores(const void* written) {
+  __asm__ volatile("" ::"r"(written) : "memory");
+}
+
 // Strides in bytes.
 struct Operand {
   const uint16_t* data;
@@ -62,8 +67,7 @@ void tile_block(int64_t depth, const Operand& a, int64_t i, const Operand& b, in
 // of 16 pairs of rows by `columns` tiles of 16 columns, pairs interleaved; c: f32, row-major.
 inline void tile_product(int64_t rows, int64_t columns, int64_t depth, const Operand& a,
                          const Operand& b, float* c, int64_t ldc, bool accumulate) {
-  // GCC's tile loads do not say that they read memory.
-  __asm__ volatile("" ::: "memory");
+  finish_stores(c);
   for (int64_t j = 0; j < columns; j += 2)
     for (int64_t i = 0; i < rows; i += 2) {
       char* at = reinterpret_cast<char*>(c) + i * 16 * ldc + j * 64;
@@ -78,7 +82,7 @@ inline void tile_product(int64_t rows, int64_t columns, int64_t depth, const Ope
         tile_block<1, 1>(depth, a, i, b, j, at, ldc, accumulate);
       }
     }
-  __asm__ volatile("" ::: "memory");
+  finish_stores(c);
 }
 
 }  // namespace

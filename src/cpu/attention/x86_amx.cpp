@@ -209,6 +209,7 @@ void forward_rows(const TileForward& f, int64_t first, int64_t count) {
 
 void forward(const TileForward& f) {
   const TileShape shape;
+  finish_stores(&shape);
   _tile_loadconfig(&shape);
   for (int64_t first = 0; first < f.rows; first += kRows)
     forward_rows(f, first, least(kRows, f.rows - first));
@@ -330,6 +331,7 @@ void backward_rows(const TileBackward& b, int64_t first, int64_t count) {
 
 void backward(const TileBackward& b) {
   const TileShape shape;
+  finish_stores(&shape);
   _tile_loadconfig(&shape);
   for (int64_t first = 0; first < b.rows; first += kBlock)
     backward_rows(b, first, least(kBlock, b.rows - first));

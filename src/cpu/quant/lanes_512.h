@@ -56,6 +56,12 @@ struct Lanes512 {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)(const void*)p));
   }
 
+  template <class F>
+  BANTAM_QUANT_INLINE Floats floats(F&& f) {
+    return _mm512_setr_ps(f(0), f(1), f(2), f(3), f(4), f(5), f(6), f(7), f(8), f(9), f(10), f(11),
+                          f(12), f(13), f(14), f(15));
+  }
+
   BANTAM_QUANT_INLINE __m512i four(const int8_t* x) {
     int32_t bytes;
     __builtin_memcpy(&bytes, x, 4);
@@ -86,6 +92,36 @@ struct Lanes512 {
     return _mm512_and_si512(v, _mm512_set1_epi32(mask));
   }
   BANTAM_QUANT_INLINE Ints either(Ints a, Ints b) { return _mm512_or_si512(a, b); }
+  BANTAM_QUANT_INLINE Ints differ(Ints a, Ints b) { return _mm512_xor_si512(a, b); }
+  BANTAM_QUANT_INLINE Ints bytes(char x) { return _mm512_set1_epi8(x); }
+  BANTAM_QUANT_INLINE Ints add_bytes(Ints a, Ints b) { return _mm512_add_epi8(a, b); }
+  BANTAM_QUANT_INLINE Ints sub_bytes(Ints a, Ints b) { return _mm512_sub_epi8(a, b); }
+  BANTAM_QUANT_INLINE Ints at_least(Ints v, int x) {
+    return _mm512_movm_epi8(_mm512_cmpge_epu8_mask(v, _mm512_set1_epi8((char)x)));
+  }
+  BANTAM_QUANT_INLINE Ints bits(Ints v, int first) {
+    const __m512i lanes =
+        _mm512_broadcast_i32x4(_mm_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c));
+    const __m512i byte = _mm512_add_epi8(lanes, _mm512_set1_epi8((char)(first / 8)));
+    const __m512i mask = _mm512_set1_epi32((int)(0x08040201u << (first % 8)));
+    return _mm512_movm_epi8(_mm512_test_epi8_mask(_mm512_shuffle_epi8(v, byte), mask));
+  }
+  BANTAM_QUANT_INLINE Ints quartet(const uint32_t* table, Ints index) {
+    return _mm512_i32gather_epi32(index, table, 4);
+  }
+  BANTAM_QUANT_INLINE void octet(const uint64_t* table, Ints index, Ints* out) {
+    const __m512i even =
+        _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+    const __m512i a = _mm512_i32gather_epi64(_mm512_castsi512_si256(index), table, 8);
+    const __m512i b = _mm512_i32gather_epi64(_mm512_extracti64x4_epi64(index, 1), table, 8);
+    out[0] = _mm512_permutex2var_epi32(a, even, b);
+    out[1] = _mm512_permutex2var_epi32(a, odd, b);
+  }
+  BANTAM_QUANT_INLINE Ints lookup(const int8_t* values, Ints v) {
+    const __m128i table = _mm_loadu_si128((const __m128i*)(const void*)values);
+    return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(table), v);
+  }
   template <int kBits>
   BANTAM_QUANT_INLINE Ints srl(Ints v) {
     return _mm512_srli_epi32(v, kBits);

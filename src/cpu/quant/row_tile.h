@@ -122,27 +122,40 @@ void linear_interleaved(const BlockQ8A* x, const uint8_t* w, float* y,
   }
 }
 
-// The kernels of an instruction set whose vectors know all that the formats ask for.
 template <class V>
-constexpr QuantKernels every_format(void (*quantize)(const float*, BlockQ8A*, int64_t)) {
-  return {1,
+struct RowKernels {
+  template <class F>
+  static constexpr QuantLinear rows = linear<V, F>;
+  template <class F>
+  static constexpr QuantLinear groups = linear_interleaved<V, F>;
+};
+
+// The kernels of an instruction set whose vectors know all that the formats ask for.
+template <class V, class Kernels = RowKernels<V>>
+constexpr QuantKernels every_format(void (*quantize)(const float*, BlockQ8A*, int64_t),
+                                    int64_t row_multiple = 1) {
+  using K = Kernels;
+  return {row_multiple,
           quantize,
-          {linear<V, FormatQ8_0<V>>,    linear<V, FormatQ4_0<V>>,   linear<V, FormatQ4_1<V>>,
-           linear<V, FormatQ4_K<V>>,    linear<V, FormatQ5_K<V>>,   linear<V, FormatQ6_K<V>>,
-           linear<V, FormatQ5_0<V>>,    linear<V, FormatQ5_1<V>>,   linear<V, FormatQ2_K<V>>,
-           linear<V, FormatQ3_K<V>>,    linear<V, FormatTQ1_0<V>>,  linear<V, FormatTQ2_0<V>>,
-           linear<V, FormatIQ4_NL<V>>,  linear<V, FormatIQ4_XS<V>>, linear<V, FormatMXFP4<V>>,
-           linear<V, FormatIQ2_XXS<V>>, linear<V, FormatIQ2_XS<V>>, linear<V, FormatIQ2_S<V>>,
-           linear<V, FormatIQ3_XXS<V>>, linear<V, FormatIQ3_S<V>>,  linear<V, FormatIQ1_S<V>>,
-           linear<V, FormatIQ1_M<V>>},
-          {linear_interleaved<V, FormatQ8_0<V>>, linear_interleaved<V, FormatQ4_0<V>>,
-           linear_interleaved<V, FormatQ4_1<V>>, linear_interleaved<V, FormatQ4_K<V>>,
-           linear_interleaved<V, FormatQ5_K<V>>, linear_interleaved<V, FormatQ6_K<V>>,
-           linear_interleaved<V, FormatQ5_0<V>>, linear_interleaved<V, FormatQ5_1<V>>,
-           linear_interleaved<V, FormatQ2_K<V>>, linear_interleaved<V, FormatQ3_K<V>>,
-           linear_interleaved<V, FormatTQ1_0<V>>, linear_interleaved<V, FormatTQ2_0<V>>,
-           linear_interleaved<V, FormatIQ4_NL<V>>, linear_interleaved<V, FormatIQ4_XS<V>>,
-           linear_interleaved<V, FormatMXFP4<V>>}};
+          {K::template rows<FormatQ8_0<V>>,    K::template rows<FormatQ4_0<V>>,
+           K::template rows<FormatQ4_1<V>>,    K::template rows<FormatQ4_K<V>>,
+           K::template rows<FormatQ5_K<V>>,    K::template rows<FormatQ6_K<V>>,
+           K::template rows<FormatQ5_0<V>>,    K::template rows<FormatQ5_1<V>>,
+           K::template rows<FormatQ2_K<V>>,    K::template rows<FormatQ3_K<V>>,
+           K::template rows<FormatTQ1_0<V>>,   K::template rows<FormatTQ2_0<V>>,
+           K::template rows<FormatIQ4_NL<V>>,  K::template rows<FormatIQ4_XS<V>>,
+           K::template rows<FormatMXFP4<V>>,   K::template rows<FormatIQ2_XXS<V>>,
+           K::template rows<FormatIQ2_XS<V>>,  K::template rows<FormatIQ2_S<V>>,
+           K::template rows<FormatIQ3_XXS<V>>, K::template rows<FormatIQ3_S<V>>,
+           K::template rows<FormatIQ1_S<V>>,   K::template rows<FormatIQ1_M<V>>},
+          {K::template groups<FormatQ8_0<V>>, K::template groups<FormatQ4_0<V>>,
+           K::template groups<FormatQ4_1<V>>, K::template groups<FormatQ4_K<V>>,
+           K::template groups<FormatQ5_K<V>>, K::template groups<FormatQ6_K<V>>,
+           K::template groups<FormatQ5_0<V>>, K::template groups<FormatQ5_1<V>>,
+           K::template groups<FormatQ2_K<V>>, K::template groups<FormatQ3_K<V>>,
+           K::template groups<FormatTQ1_0<V>>, K::template groups<FormatTQ2_0<V>>,
+           K::template groups<FormatIQ4_NL<V>>, K::template groups<FormatIQ4_XS<V>>,
+           K::template groups<FormatMXFP4<V>>}};
 }
 
 }  // namespace bantam::cpu::quant

@@ -17,6 +17,11 @@ struct TileShapes {
   uint8_t rows[16] = {};
 };
 
+// GCC's tile instructions do not say which memory they read.
+[[gnu::always_inline]] inline void finish_stores(const void* written) {
+  __asm__ volatile("" ::"r"(written) : "memory");
+}
+
 // `depth`: elements of k per product, 32 or 16.
 void configure(int depth) {
   TileShapes shapes;
@@ -28,6 +33,7 @@ void configure(int depth) {
   shapes.rows[4] = kTileRows;
   shapes.row_bytes[5] = 64;
   shapes.rows[5] = (uint8_t)(depth / 4);
+  finish_stores(&shapes);
   _tile_loadconfig(&shapes);
 }
 
@@ -60,6 +66,7 @@ void tile(const BlockQ8A* x, Rows in, int64_t block_step, float* y, int count,
                 __attribute__((always_inline)) {
                   alignas(64) __m512i weights[8];
                   for (int j = 0; j < 8; ++j) _mm512_store_si512(weights + j, unpacked[j]);
+                  finish_stores(weights);
                   for (int m = 0; m < count; m += kTileRows) {
                     const BlockQ8A* xb = x + m * groups + g + s;
                     multiply<F::kSums>(xb->q, x_stride, weights, sums);
@@ -104,21 +111,17 @@ void linear(const BlockQ8A* x, const uint8_t* w, float* y, const QuantLinearShap
   kRest(x + in_tiles * groups, w, y + in_tiles * shape.y_stride, rest);
 }
 
-template <template <class> class Format>
-constexpr auto plain = linear<Format<V>, false>;
-template <template <class> class Format>
-constexpr auto interleaved = linear<Format<V>, true>;
+struct TileKernels {
+  template <class F>
+  static constexpr QuantLinear rows = linear<F, false>;
+  template <class F>
+  static constexpr QuantLinear groups = linear<F, true>;
+};
 
 }  // namespace
 
 extern const QuantKernels quant_kernels;
-const QuantKernels quant_kernels{
-    V::kRows,
-    quant::quantize_512,
-    {plain<quant::FormatQ8_0>, plain<quant::FormatQ4_0>, plain<quant::FormatQ4_1>,
-     plain<quant::FormatQ4_K>, plain<quant::FormatQ5_K>, plain<quant::FormatQ6_K>},
-    {interleaved<quant::FormatQ8_0>, interleaved<quant::FormatQ4_0>, interleaved<quant::FormatQ4_1>,
-     interleaved<quant::FormatQ4_K>, interleaved<quant::FormatQ5_K>,
-     interleaved<quant::FormatQ6_K>}};
+constinit const QuantKernels quant_kernels =
+    quant::every_format<V, TileKernels>(quant::quantize_512, V::kRows);
 
 }  // namespace bantam::cpu::x86_amx

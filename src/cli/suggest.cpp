@@ -27,6 +27,7 @@ struct Options {
 struct Keystroke {
   std::string text;
   double seconds = 0;
+  Suggester::Work work;
   std::vector<Suggestion> suggestions;
 };
 
@@ -74,58 +75,80 @@ double percentile(const std::vector<double>& sorted, double share) {
 }
 
 // Types a text character by character, as a person would, and asks after each.
-void type(Suggester& keyboard, const Options& o) {
-  const std::string text = o.words.empty() ? read_stdin() : join(o.words);
-  Json keystrokes = Json::array();
-  std::vector<double> seconds;
+std::vector<Keystroke> type(Suggester& keyboard, const std::string& text, const Options& o) {
+  std::vector<Keystroke> keystrokes;
   for (size_t end = 0; end < text.size();) {
     end += decode_utf8(text, end).size;
-    Keystroke k{text.substr(0, end), 0, {}};
+    Keystroke k{text.substr(0, end), 0, {}, {}};
+    const Suggester::Work before = keyboard.work();
     const auto start = std::chrono::steady_clock::now();
     k.suggestions = keyboard.suggest(k.text);
     k.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    seconds.push_back(k.seconds);
+    k.work = keyboard.work() - before;
+    if (!o.json && !o.summary) show(k);
+    keystrokes.push_back(std::move(k));
     keyboard.prepare(o.prepare);
-    if (o.summary) continue;
-    if (!o.json) {
-      show(k);
-      continue;
+  }
+  if (keystrokes.empty()) fail(ErrorKind::usage, "suggest", "expected a text to type, got none");
+  return keystrokes;
+}
+
+struct Summary {
+  explicit Summary(const std::vector<Keystroke>& keystrokes) {
+    for (const Keystroke& k : keystrokes) {
+      seconds.push_back(k.seconds);
+      paths += static_cast<double>(k.work.paths);
+      rows += static_cast<double>(k.work.rows);
+      runs += static_cast<double>(k.work.runs);
     }
-    keystrokes.push_back(
-        {{"text", k.text}, {"seconds", k.seconds}, {"suggestions", to_json(k.suggestions)}});
+    std::sort(seconds.begin(), seconds.end());
+    for (double* sum : {&paths, &rows, &runs}) *sum /= static_cast<double>(keystrokes.size());
   }
-  if (seconds.empty()) fail(ErrorKind::usage, "suggest", "expected a text to type, got none");
-  std::sort(seconds.begin(), seconds.end());
-  const Suggester::Work work = keyboard.work();
-  if (o.json) {
-    Json json = {{"keystrokes", seconds.size()},
-                 {"seconds",
-                  {{"p50", percentile(seconds, 0.5)},
-                   {"p95", percentile(seconds, 0.95)},
-                   {"p99", percentile(seconds, 0.99)},
-                   {"max", seconds.back()}}},
-                 {"rows", work.rows},
-                 {"runs", work.runs},
-                 {"peak_rss_bytes", peak_resident_bytes()}};
-    if (!o.summary) json["typed"] = keystrokes;
-    return print(json);
+  std::vector<double> seconds;           // ascending
+  double paths = 0, rows = 0, runs = 0;  // of a keystroke
+};
+
+void print_json(const std::vector<Keystroke>& keystrokes, bool summary) {
+  const Summary all(keystrokes);
+  Json json = {{"keystrokes", keystrokes.size()},
+               {"p50_seconds", percentile(all.seconds, 0.5)},
+               {"p95_seconds", percentile(all.seconds, 0.95)},
+               {"p99_seconds", percentile(all.seconds, 0.99)},
+               {"most_seconds", all.seconds.back()},
+               {"paths", all.paths},
+               {"rows", all.rows},
+               {"runs", all.runs},
+               {"peak_rss_bytes", peak_resident_bytes()}};
+  for (const Keystroke& k : keystrokes) {
+    if (summary) break;
+    json["typed"].push_back({{"text", k.text},
+                             {"seconds", k.seconds},
+                             {"paths", k.work.paths},
+                             {"rows", k.work.rows},
+                             {"runs", k.work.runs},
+                             {"suggestions", to_json(k.suggestions)}});
   }
-  const auto each = [&](int64_t n) {
-    return static_cast<double>(n) / static_cast<double>(seconds.size());
-  };
+  print(json);
+}
+
+void print_summary(const std::vector<Keystroke>& keystrokes) {
+  const Summary all(keystrokes);
   std::cout << fmt::format(
       "{} keystrokes: p50 {:.2f}, p95 {:.2f}, p99 {:.2f}, at most {:.2f} ms\n"
-      "a keystroke: {:.1f} paths, of which {:.1f} run, in {:.1f} runs; peak memory {}\n",
-      seconds.size(), 1e3 * percentile(seconds, 0.5), 1e3 * percentile(seconds, 0.95),
-      1e3 * percentile(seconds, 0.99), 1e3 * seconds.back(), each(work.paths), each(work.rows),
-      each(work.runs), human_bytes(peak_resident_bytes()));
+      "each: {:.1f} paths, {:.1f} rows in {:.1f} runs of the model; peak memory {}\n",
+      keystrokes.size(), 1e3 * percentile(all.seconds, 0.5), 1e3 * percentile(all.seconds, 0.95),
+      1e3 * percentile(all.seconds, 0.99), 1e3 * all.seconds.back(), all.paths, all.rows, all.runs,
+      human_bytes(peak_resident_bytes()));
 }
 
 void suggest(Options o) {
   const std::string path = take_model(o.words);
   if (o.words.empty() && !o.type) fail(ErrorKind::usage, "suggest", "expected a text, got none");
   Suggester keyboard(open_model(path), o.suggest);
-  o.type ? type(keyboard, o) : suggest_once(keyboard, o);
+  if (!o.type) return suggest_once(keyboard, o);
+  const auto keystrokes = type(keyboard, o.words.empty() ? read_stdin() : join(o.words), o);
+  if (o.json) return print_json(keystrokes, o.summary);
+  print_summary(keystrokes);
 }
 
 }  // namespace

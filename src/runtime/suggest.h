@@ -64,6 +64,9 @@ class Suggester {
     int64_t runs = 0;   // of the model
     int64_t rows = 0;   // tokens in them
     int64_t paths = 0;  // looked into, remembered ones included
+    Work operator-(const Work& before) const {
+      return {runs - before.runs, rows - before.rows, paths - before.paths};
+    }
   };
   [[nodiscard]] Work work() const;
 

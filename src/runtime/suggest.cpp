@@ -171,13 +171,15 @@ class Suggester::Search {
   }
 
   // Whether a step will be looked into whatever the ones before it give: if each of them ends in
-  // one word, there are still too few that are more probable.
+  // one word, there are still too few that are more probable. With several threads one more run
+  // costs more than a few rows in vain.
   [[nodiscard]] bool is_needed(const Step& step, size_t place) const {
     const auto better =
         static_cast<size_t>(std::count_if(words_.begin(), words_.end(), [&](const Suggestion& s) {
           return s.probability >= step.probability;
         }));
-    return step.probability > least_useful() && place + better < options_.count;
+    const size_t in_vain = branches_.engine().threads() > 1 ? 3 : 0;
+    return step.probability > least_useful() && place + better < options_.count + in_vain;
   }
 
   void learn(const std::vector<std::vector<int32_t>>& texts) {
@@ -224,11 +226,17 @@ class Suggester::Search {
       const double q = path.probability * p;
       if (q < kLeast) continue;
       total_ += q;
-      // Words only: no piece that holds a word and what follows it, none of punctuation.
-      std::string_view beyond = pieces_.piece(rank).substr(rest.size());
-      if (!beyond.empty() && is_space(beyond.front())) beyond.remove_prefix(1);
-      if (std::all_of(beyond.begin(), beyond.end(), in_word)) add_step(path, rank, q);
+      if (goes_on_with_words(rank, rest.size())) add_step(path, rank, q);
     }
+  }
+
+  // Whether a piece holds nothing but a word beyond its first bytes: not what follows it, and no
+  // punctuation.
+  [[nodiscard]] bool goes_on_with_words(uint32_t rank, size_t begin) const {
+    if (pieces_.goes_on(rank) || pieces_.begins_word(rank)) return true;
+    std::string_view beyond = pieces_.piece(rank).substr(begin);
+    if (!beyond.empty() && is_space(beyond.front())) beyond.remove_prefix(1);
+    return std::all_of(beyond.begin(), beyond.end(), in_word);
   }
 
   // The word that the path ends in goes on; after what is typed, another may begin.

@@ -45,6 +45,12 @@ EngineOptions complete(const Model& model, EngineOptions o) {
   positive("source context", o.source_context);
   positive("sources", o.sources);
   o.batch = std::min(o.batch, o.context * o.sequences);
+  for (const auto& [name, value] : {std::pair{"cache cells", o.cache_cells},
+                                    {"cache window", o.cache_window},
+                                    {"cache sinks", o.cache_sinks}}) {
+    if (value < 0) fail(ErrorKind::usage, "engine", "{}: expected at least 0, got {}", name, value);
+  }
+  o.cache_sinks = (o.cache_sinks + kPageCells - 1) / kPageCells * kPageCells;
   if (!can_cache(model.config, o.cache_type)) {
     fail(ErrorKind::usage, "engine",
          "cache type {}: expected heads of a multiple of {}, which this model does not have",
@@ -67,7 +73,7 @@ EnginePlans make_engine_plans(const Model& model, const EngineOptions& o, int th
   return {make_plan(model, o, threads, Part::decoder), make_plan(model, o, threads, Part::encoder)};
 }
 
-MemoryPlan memory_of(const EnginePlans& plans) {
+MemoryPlan memory_of(const EnginePlans& plans, const EngineOptions& o) {
   const auto bytes = [&](std::string_view kind) {
     return plans.run->leaf_bytes(kind) +
            (plans.read != nullptr ? plans.read->leaf_bytes(kind, plans.run.get()) : 0);
@@ -75,13 +81,14 @@ MemoryPlan memory_of(const EnginePlans& plans) {
   // The two take turns in one arena.
   const int64_t arena = std::max(plans.run->arena_bytes(),
                                  plans.read != nullptr ? plans.read->arena_bytes() : int64_t{0});
-  return {bytes("weight"), bytes("state"), arena, bytes("input"), resident_bytes()};
+  const int64_t texts = o.sequences * o.context * static_cast<int64_t>(sizeof(int32_t));
+  return {bytes("weight"), bytes("state"), arena, bytes("input") + texts, resident_bytes()};
 }
 
 MemoryPlan plan_memory(const Model& model, EngineOptions options) {
   const EngineOptions o = complete(model, options);
   const int threads = o.threads > 0 ? o.threads : ThreadPool::default_size();
-  return memory_of(make_engine_plans(model, o, threads));
+  return memory_of(make_engine_plans(model, o, threads), o);
 }
 
 }  // namespace bantam

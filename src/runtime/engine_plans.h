@@ -15,7 +15,7 @@ struct EnginePlans {
 // The options with what they leave to the model. Throws ErrorKind::usage for numbers below 1.
 EngineOptions complete(const Model& model, EngineOptions options);
 EnginePlans make_engine_plans(const Model& model, const EngineOptions& options, int threads);
-MemoryPlan memory_of(const EnginePlans& plans);
+MemoryPlan memory_of(const EnginePlans& plans, const EngineOptions& options);
 
 // Most rows of logits, and most tokens of sources, in one run.
 int64_t most_logits(const EngineOptions& options);

@@ -102,19 +102,26 @@ Profile profile(const std::shared_ptr<const Model>& model, const ProfileOptions&
       source.push_back(static_cast<int32_t>(i * 7919 % engine.vocab_size()));
     read_source(engine, source);
   }
-  for (int64_t at = 0; at < depth; at += o.batch) feed(at, std::min(o.batch, depth - at));
+  const auto fill = [&] {
+    if (engine.can_go_on(0, depth)) return;
+    engine.observe(nullptr, nullptr);
+    for (int64_t at = 0; at < depth; at += o.batch) feed(at, std::min(o.batch, depth - at));
+  };
+  fill();
   feed(depth, tokens);  // warms up
 
   Profile result;
   Recorder recorder;
   recorder.graph = &engine.plan().graph();
-  engine.observe(
-      [](void* user, const Executor::Observation& step) {
-        static_cast<Recorder*>(user)->record(step);
-      },
-      &recorder);
+  const auto record = [](void* user, const Executor::Observation& step) {
+    static_cast<Recorder*>(user)->record(step);
+  };
+  fill();
+  engine.observe(record, &recorder);
   feed(depth, tokens);
   for (int64_t r = 0; r < options.repetitions; ++r) {
+    fill();
+    engine.observe(record, &recorder);
     recorder.begin();
     feed(depth, tokens);
     result.seconds += std::chrono::duration<double>(Clock::now() - recorder.start).count();

@@ -57,6 +57,12 @@ EngineOptions complete(const Model& model, EngineOptions o) {
            model.config.architecture);
     }
   }
+  for (const auto& [name, value] : {std::pair{"cache cells", o.cache_cells},
+                                    {"cache window", o.cache_window},
+                                    {"cache sinks", o.cache_sinks}}) {
+    if (value < 0) fail(ErrorKind::usage, "engine", "{}: expected at least 0, got {}", name, value);
+  }
+  o.cache_sinks = (o.cache_sinks + kPageCells - 1) / kPageCells * kPageCells;
   if (!can_cache(model.config, o.cache_type)) {
     fail(ErrorKind::usage, "engine",
          "cache type {}: expected heads of a multiple of {}, which this model does not have",
@@ -97,7 +103,8 @@ MemoryPlan memory_of(const EnginePlans& plans, const Model& model, const EngineO
     const WeightStream::Need need = WeightStream::need(*plans.run, model);
     weights += WeightStream::window(need, o.stream) + WeightStream::kAround - need.all;
   }
-  return {weights, bytes("state"), arena, bytes("input"), resident_bytes()};
+  const int64_t texts = o.sequences * o.context * static_cast<int64_t>(sizeof(int32_t));
+  return {weights, bytes("state"), arena, bytes("input") + texts, resident_bytes()};
 }
 
 int64_t least_stream(const Model& model, const EngineOptions& options) {

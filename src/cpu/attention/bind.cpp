@@ -27,9 +27,10 @@ bool are_cells(const TensorView& k, const TensorView& v) {
   return is_plain_type(k.dtype) || (is_block_type(k.dtype) && k.layout == Layout::interleaved);
 }
 
-// What the tile kernels know: scores as they are, over all cells, values of the size of keys.
+// What the tile kernels know: scores as they are, over all cells in their order, values of the size
+// of keys.
 bool is_plain(const BindRequest& r, const Problem& p) {
-  for (const char* extra : {"sinks", "bias"})
+  for (const char* extra : {"pages", "sinks", "bias"})
     if (r.attributes.integer(extra, 0) != 0) return false;
   return p.window == 0 && p.scoring.softcap == 0 && p.D == p.E;
 }
@@ -38,7 +39,9 @@ std::optional<BoundKernel> bind_attention(const BindRequest& r) {
   const bool f32 = r.in(0) == DType::f32 && are_cells(r.inputs[1], r.inputs[2]);
   const bool bf16 = all(r, {0, 1, 2}, DType::bf16);
   if ((!f32 && !bf16) || r.out(0) != r.in(0) || r.out(1) != DType::f32) return {};
-  const Problem p(r.inputs[0], r.inputs[1], r.inputs[2], r.attributes, nullptr, nullptr);
+  const TensorView* pages = attention::page_table(r.attributes, r.inputs);
+  if (pages != nullptr && r.inputs[1].shape[1] != attention::kBlock) return {};
+  const Problem p(r.inputs[0], r.inputs[1], r.inputs[2], r.attributes, nullptr, nullptr, pages);
   if (bf16 && is_plain(r, p) && attention::tile_kernels() != nullptr)
     return BoundKernel{attention::run_forward_tiles, attention::forward_tiles_bytes(p, r.threads)};
   return BoundKernel{attention::run_forward, attention::forward_bytes(p, r.threads)};
@@ -107,18 +110,30 @@ void write_cell(const TensorView& cache, const TensorView& x, int64_t n, int64_t
   scatter<2>(row, bytes, place, within);
 }
 
-// Inputs: cache [S, C, K, D], x [N, K, D], sequences, positions. The output is the cache itself.
-// Rows outside of the cache (padding) are left out. Scratch: a row for each thread.
+// Which cell of a cache a position of a sequence is; -1: none (padding).
+int64_t cell_of(const TensorView& cache, const TensorView* pages, int64_t sequence,
+                int64_t position) {
+  const Shape& table = pages != nullptr ? pages->shape : cache.shape;
+  const int64_t each = pages != nullptr ? cache.shape[1] : 1;
+  if (sequence < 0 || sequence >= table[0] || position < 0 || position >= table[1] * each)
+    return -1;
+  if (pages == nullptr) return sequence * table[1] + position;
+  const int64_t page = pages->as<int32_t>()[sequence * table[1] + position / each];
+  return page < 0 ? -1 : page * each + position % each;
+}
+
+// Inputs: cache [S, C, K, D], x [N, K, D], sequences, positions, and, of a cache [P, 64, K, D], its
+// pages. The output is the cache itself. Scratch: a row for each thread.
 void run_cache_write(const StepContext& c) {
   const TensorView &cache = c.outputs[0], &x = c.inputs[1];
   const auto *sequences = c.inputs[2].as<int32_t>(), *positions = c.inputs[3].as<int32_t>();
+  const TensorView* pages = c.inputs.size() > 4 ? &c.inputs[4] : nullptr;
   const int64_t row = row_scratch(cache);
   c.pool.parallel_for(x.shape[0], 16, [&](int64_t begin, int64_t end, int worker) {
     for (int64_t n = begin; n < end; ++n) {
-      if (sequences[n] < 0 || sequences[n] >= cache.shape[0]) continue;
-      if (positions[n] < 0 || positions[n] >= cache.shape[1]) continue;
-      write_cell(cache, x, n, sequences[n] * cache.shape[1] + positions[n],
-                 static_cast<char*>(c.scratch) + worker * row);
+      const int64_t cell = cell_of(cache, pages, sequences[n], positions[n]);
+      if (cell < 0) continue;
+      write_cell(cache, x, n, cell, static_cast<char*>(c.scratch) + worker * row);
     }
   });
 }

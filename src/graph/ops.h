@@ -102,7 +102,7 @@ struct AttentionOptions {
   double softcap = 0;  // scores become softcap tanh(score / softcap); 0: they stay
   Value sinks = {};    // f32 [H]: a score of no cell, which takes its share of the softmax
   Value bias = {};     // f32 [H, N, C], added to the scores of the row's own sequence
-  Value pages = {};    // i32 [S, B]: k and v are pages [P, 64, K, D] of a cache, and C is 64 B
+  Value pages = {};    // i32 [S, B]: k and v are pages [P, K, 64, D] of a cache, and C is 64 B
 };
 // Grouped-query attention with online softmax. q: [N, H, D]; k: [S, C, K, D]; v: [S, C, K, E]; row
 // n belongs to sequence sequences[n]. -> [N, H, E].

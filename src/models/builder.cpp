@@ -150,10 +150,8 @@ Value Builder::page_table(int64_t window, int64_t keep) {
 
 // Keys are kept as products with a query read them: a vector of cells at a time.
 Value Builder::cell_state(std::string_view name, const SymShape& shape, std::string_view which) {
-  SymShape whole = shape;
-  whole[1] = round_up(shape[1].factor, kInterleavedRows);
   const Layout layout = which == "k" ? Layout::interleaved : Layout::rows;
-  return g.state(fmt::format("{}{}", options_.prefix, name), {options_.cache->type, whole, layout});
+  return g.state(fmt::format("{}{}", options_.prefix, name), {options_.cache->type, shape, layout});
 }
 
 // Outliers of keys would take most of the 16 levels; scores stay what they are if queries are
@@ -172,13 +170,14 @@ Value Builder::cells(Value x, std::string_view which, const ops::AttentionOption
   }
   if (!paged()) {
     // An encoder is done with a block's keys and values when the next one writes its own.
+    const int64_t count = round_up(context(), kInterleavedRows);
     const Value cache = cell_state(fmt::format("source.{}", which),
-                                   {options_.cache->sources, context(), s[1], s[2]}, which);
+                                   {options_.cache->sources, count, s[1], s[2]}, which);
     return ops::cache_write(g, cache, x, text_.sequences, text_.positions);
   }
   const std::string use = use_ == 0 ? "" : fmt::format("{}.", use_);
   const Value cache = cell_state(fmt::format("cache.{}.{}{}", block_, use, which),
-                                 {page_count(o.window, o.keep), kPageCells, s[1], s[2]}, which);
+                                 {page_count(o.window, o.keep), s[1], kPageCells, s[2]}, which);
   return ops::cache_write(g, cache, x, text_.sequences, text_.positions, o.pages);
 }
 

@@ -66,12 +66,17 @@ bool KvCache::owns(std::string_view name) const {
 int64_t KvCache::State::cell_bytes(int64_t count) const {
   const int64_t group = pages.layout() == Layout::interleaved ? kInterleavedRows : 1;
   const int64_t whole = (count + group - 1) / group * group;
-  return pages.bytes() / (pages.shape()[0] * kPageCells) * whole;
+  return pages.bytes() / (pages.shape()[0] * heads() * kPageCells) * whole;
 }
 
-std::span<std::byte> KvCache::State::cells(int32_t page, int64_t count) const {
-  return {pages.as<std::byte>() + page * cell_bytes(kPageCells),
-          static_cast<size_t>(cell_bytes(count))};
+std::span<std::byte> KvCache::State::whole(int32_t page) const {
+  const int64_t bytes = heads() * cell_bytes(kPageCells);
+  return {pages.as<std::byte>() + page * bytes, static_cast<size_t>(bytes)};
+}
+
+std::span<std::byte> KvCache::State::cells(int32_t page, int64_t head, int64_t count) const {
+  return whole(page).subspan(static_cast<size_t>(head * cell_bytes(kPageCells)),
+                             static_cast<size_t>(cell_bytes(count)));
 }
 
 // `each` changes one pool's table and returns how many pages it lacks.
@@ -91,8 +96,7 @@ void KvCache::change(const Change& each) {
 
 void KvCache::Pool::commit() {
   for (const auto [from, to] : copies)
-    for (const State& s : states)
-      std::ranges::copy(s.cells(from, kPageCells), s.cells(to, kPageCells).begin());
+    for (const State& s : states) std::ranges::copy(s.whole(from), s.whole(to).begin());
   copies.clear();
   table.commit();
 }
@@ -125,15 +129,16 @@ void KvCache::share(int32_t from, int32_t to, int64_t length) {
   }
 }
 
-// Calls `visit` with each state, block and number of cells that are needed to go on after `length`
-// tokens.
+// Calls `visit` with each state, block, head and number of cells that are needed to go on after
+// `length` tokens.
 template <typename Visit>
 void KvCache::visit_cells(int64_t length, const Visit& visit) const {
   for (const Pool& pool : pools_) {
     for (const State& state : pool.states) {
       for (int64_t block = 0; block * kPageCells < length; ++block) {
         if (!pool.table.needs(block, length)) continue;
-        visit(pool, state, block, std::min(length - block * kPageCells, kPageCells));
+        const int64_t count = std::min(length - block * kPageCells, kPageCells);
+        for (int64_t head = 0; head < state.heads(); ++head) visit(pool, state, block, head, count);
       }
     }
   }
@@ -141,7 +146,7 @@ void KvCache::visit_cells(int64_t length, const Visit& visit) const {
 
 int64_t KvCache::saved_bytes(int64_t length) const {
   int64_t bytes = 0;
-  visit_cells(length, [&](const Pool&, const State& state, int64_t, int64_t count) {
+  visit_cells(length, [&](const Pool&, const State& state, int64_t, int64_t, int64_t count) {
     bytes += state.cell_bytes(count);
   });
   return bytes;
@@ -150,8 +155,9 @@ int64_t KvCache::saved_bytes(int64_t length) const {
 std::vector<std::byte> KvCache::save(int32_t sequence, int64_t length) const {
   std::vector<std::byte> all;
   all.reserve(static_cast<size_t>(saved_bytes(length)));
-  visit_cells(length, [&](const Pool& pool, const State& state, int64_t block, int64_t count) {
-    const auto cells = state.cells(pool.table.page(sequence, block), count);
+  visit_cells(length, [&](const Pool& pool, const State& state, int64_t block, int64_t head,
+                          int64_t count) {
+    const auto cells = state.cells(pool.table.page(sequence, block), head, count);
     all.insert(all.end(), cells.begin(), cells.end());
   });
   return all;
@@ -160,8 +166,9 @@ std::vector<std::byte> KvCache::save(int32_t sequence, int64_t length) const {
 void KvCache::restore(int32_t sequence, int64_t length, std::span<const std::byte> saved) {
   BANTAM_ASSERT(static_cast<int64_t>(saved.size()) == saved_bytes(length));
   change([&](Pool& pool) { return pool.table.claim(sequence, length); });
-  visit_cells(length, [&](const Pool& pool, const State& state, int64_t block, int64_t count) {
-    const auto cells = state.cells(pool.table.page(sequence, block), count);
+  visit_cells(length, [&](const Pool& pool, const State& state, int64_t block, int64_t head,
+                          int64_t count) {
+    const auto cells = state.cells(pool.table.page(sequence, block), head, count);
     std::ranges::copy(saved.first(cells.size()), cells.begin());
     saved = saved.subspan(cells.size());
   });

@@ -37,10 +37,12 @@ class KvCache {
  private:
   struct State {
     std::string name;
-    Tensor pages;  // [P, 64, K, D]
-    // The first cells of a page; of interleaved ones, whole groups.
+    Tensor pages;  // [P, K, 64, D]
+    [[nodiscard]] int64_t heads() const { return pages.shape()[1]; }
+    [[nodiscard]] std::span<std::byte> whole(int32_t page) const;
+    // The first cells of a page and head; of interleaved ones, whole groups.
     [[nodiscard]] int64_t cell_bytes(int64_t count) const;
-    [[nodiscard]] std::span<std::byte> cells(int32_t page, int64_t count) const;
+    [[nodiscard]] std::span<std::byte> cells(int32_t page, int64_t head, int64_t count) const;
   };
   struct Pool {
     std::string table_name;

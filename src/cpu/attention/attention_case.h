@@ -105,6 +105,19 @@ struct Case {
     attributes.set("keep", cells);
     return *this;
   }
+  // What a page holds that stands for the 64 cells of a block [S, C, K, D], or groups of them: the
+  // cells of each head together.
+  [[nodiscard]] std::vector<char> page_of(const Tensor& cells, int64_t block) const {
+    const int64_t bytes = cells.bytes() / (e.S * e.C / kBlock);
+    const int64_t run = cells.layout() == Layout::interleaved ? kLanes : 1, runs = kBlock / run;
+    const int64_t piece = bytes / (runs * e.K);
+    const char* from = cells.as<char>() + block * bytes;
+    std::vector<char> page(static_cast<size_t>(bytes));
+    for (int64_t i = 0; i < runs; ++i)
+      for (int64_t kv = 0; kv < e.K; ++kv)
+        std::copy_n(from + (i * e.K + kv) * piece, piece, page.begin() + (kv * runs + i) * piece);
+    return page;
+  }
   // The same cells in pages, in an order of chance; NaN where no page is. Pages of which the table
   // has no entry are those of blocks that `is_needed` says no to. e.C: a multiple of kBlock.
   template <typename Needed>
@@ -118,12 +131,12 @@ struct Case {
     for (Tensor* t : {&k, &v}) {
       const Tensor rows = *t;
       const int64_t bytes = rows.bytes() / count;
-      *t = Tensor::zeros(rows.dtype(), {count, kBlock, e.K, rows.shape()[3]}, rows.layout());
+      *t = Tensor::zeros(rows.dtype(), {count, e.K, kBlock, rows.shape()[3]}, rows.layout());
       std::memset(t->data(), 0xff, static_cast<size_t>(t->bytes()));
       for (int64_t i = 0; i < count; ++i)
         if (is_needed(i / blocks, i % blocks))
-          std::memcpy(t->as<char>() + order[static_cast<size_t>(i)] * bytes,
-                      rows.as<char>() + i * bytes, static_cast<size_t>(bytes));
+          std::ranges::copy(page_of(rows, i),
+                            t->as<char>() + order[static_cast<size_t>(i)] * bytes);
     }
     for (int64_t i = 0; i < count; ++i)
       if (!is_needed(i / blocks, i % blocks)) order[static_cast<size_t>(i)] = -1;

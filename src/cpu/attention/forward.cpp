@@ -110,9 +110,9 @@ struct Forward {
   void pack_keys(const Worker& w, const void* k, int64_t count) const {
     const auto element = static_cast<int>(ke);
     if (p.key_groups) {
-      kernels.pack_groups[element](k, element_bytes(ke, kLanes * p.K * p.D), count, p.D, w.kt);
+      kernels.pack_groups[element](k, element_bytes(ke, kLanes * p.key_step()), count, p.D, w.kt);
     } else {
-      kernels.pack_transposed[element](k, p.K * p.D, count, p.D, w.kt);
+      kernels.pack_transposed[element](k, p.key_step(), count, p.D, w.kt);
     }
   }
 
@@ -136,11 +136,11 @@ struct Forward {
                                w.hidden,   bias, sums.m, sums.l, sums.o};
       if (p.key_groups && p.E == p.Q && queries(t) <= kFewQueries) {
         kernels.forward_few[static_cast<int>(ke)](
-            {block, k, v, element_bytes(ke, kLanes * p.K * p.D), p.K * p.E});
+            {block, k, v, element_bytes(ke, kLanes * p.key_step()), p.value_step()});
         continue;
       }
       pack_keys(w, k, count);
-      kernels.pack[static_cast<int>(ve)](v, p.K * p.E, count, p.E, p.Q, w.v);
+      kernels.pack[static_cast<int>(ve)](v, p.value_step(), count, p.E, p.Q, w.v);
       kernels.forward(block);
     }
   }

@@ -88,7 +88,7 @@ TEST_P(PagedAttention, WritesRowsToTheirPages) {
     const int32_t page = pages.pages.as<int32_t>()[i];
     ASSERT_EQ(page < 0, i == 9);
     if (page < 0) continue;
-    EXPECT_EQ(std::memcmp(c.k.as<char>() + i * bytes, pages.k.as<char>() + page * bytes,
+    EXPECT_EQ(std::memcmp(c.page_of(c.k, i).data(), pages.k.as<char>() + page * bytes,
                           static_cast<size_t>(bytes)),
               0)
         << i;

@@ -40,7 +40,7 @@ struct Problem {
         D(q.shape[2]),
         S(table != nullptr ? table->shape[0] : k.shape[0]),
         C(table != nullptr ? table->shape[1] * kBlock : k.shape[1]),
-        K(k.shape[2]),
+        K(k.shape[table != nullptr ? 1 : 2]),
         E(v.shape[3]),
         group(H / K),
         P(round_up(D, kLanes)),
@@ -88,12 +88,17 @@ struct Problem {
     const int64_t page = pages[(sequence * C + first) / kBlock];
     return page < 0 ? -1 : page * kBlock;
   }
-  // Offset of head `kv` of a cell among the keys and among the values; cells lie K D and K E apart.
-  // Of groups of keys, the first cell of one.
+  // Offset of head `kv` of a cell among the keys and among the values: the first of a page, or of
+  // a group of keys.
   [[nodiscard]] int64_t key(int64_t cell, int64_t kv) const {
-    return (cell * K + kv * (key_groups ? kLanes : 1)) * D;
+    return (cell * K + kv * (pages != nullptr ? kBlock : key_groups ? kLanes : 1)) * D;
   }
-  [[nodiscard]] int64_t value(int64_t cell, int64_t kv) const { return (cell * K + kv) * E; }
+  [[nodiscard]] int64_t value(int64_t cell, int64_t kv) const {
+    return (cell * K + kv * (pages != nullptr ? kBlock : 1)) * E;
+  }
+  // Elements from one cell of a head to its next: in a page they follow each other.
+  [[nodiscard]] int64_t key_step() const { return pages != nullptr ? D : K * D; }
+  [[nodiscard]] int64_t value_step() const { return pages != nullptr ? E : K * E; }
   // What a row sees of the block that begins at `first`.
   void see(int64_t n, int64_t first, int64_t count, int32_t* shown, int32_t* covered) const {
     *shown = static_cast<int32_t>(std::clamp<int64_t>(visible(n) - first, 0, count));

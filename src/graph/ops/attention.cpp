@@ -11,9 +11,10 @@
 // Beside a window the first `keep` cells stay visible (Xiao et al. 2023).
 //
 // The keys and values of S sequences of C cells each are [S, C, K, D], as in training. A cache is
-// paged instead (Kwon et al. 2023): [P, 64, K, D], where the table `pages` i32 [S, B] tells in
-// which page each 64 cells of a sequence lie; -1: nowhere, and nobody sees them. The keys of a
-// cache may be interleaved: 16 cells [K, D] together, as [K, D, 16]. Such steps have no fallback.
+// paged instead (Kwon et al. 2023): [P, K, 64, D], where the table `pages` i32 [S, B] tells in
+// which page each 64 cells of a sequence lie; -1: nowhere, and nobody sees them. Cells of
+// one head follow each other in a page. The keys of a cache may be interleaved: 16 cells [K, D]
+// together, as [K, D, 16], or, in a page, 16 of a head as [D, 16]. Such steps have no fallback.
 //
 // Inputs: q, k, v, sequences, positions, then pages, sinks and bias if the attributes say so.
 
@@ -27,8 +28,17 @@ bool is_plain(DType t) {
   return t == DType::f32 || t == DType::f16 || t == DType::bf16;
 }
 
-bool whole_groups(const Type& cells) {
-  return cells.layout == Layout::rows || cells.shape[1].factor % kInterleavedRows == 0;
+// Which extents of a cache count cells and heads: those of [S, C, K, D], or of pages [P, K, 64, D].
+struct Axes {
+  int cells, heads;
+};
+Axes axes(bool paged) {
+  return paged ? Axes{2, 1} : Axes{1, 2};
+}
+
+bool whole_groups(const Type& cache, bool paged) {
+  return cache.layout == Layout::rows ||
+         cache.shape[axes(paged).cells].factor % kInterleavedRows == 0;
 }
 
 bool is_block(DType t) {
@@ -52,7 +62,7 @@ size_t extras(const Attributes& a) {
 void check_pages(const InferContext& c, size_t cache, size_t input) {
   c.check(c.type(input).dtype == DType::i32 && c.shape(input).rank() == 2,
           "an i32 table of pages [S, B]");
-  c.check(c.shape(cache)[1] == Extent(kPageCells), "pages of 64 cells");
+  c.check(c.shape(cache)[axes(true).cells] == Extent(kPageCells), "pages of 64 cells");
 }
 
 // Checks the optional inputs from `first` on and returns their types.
@@ -79,15 +89,17 @@ std::vector<Type> infer(const InferContext& c) {
   c.check_arity(5 + size_t{has(c.attributes, "pages")} + extras(c.attributes));
   const SymShape &q = c.shape(0), &k = c.shape(1), &v = c.shape(2);
   c.check(c.type(0).dtype == DType::f32 || c.type(0).dtype == DType::bf16, "f32 or bf16 queries");
+  const bool paged = has(c.attributes, "pages");
   c.check(q.rank() == 3 && k.rank() == 4 && v.rank() == 4 && k[0] == v[0] && k[1] == v[1] &&
               k[2] == v[2] && c.type(1).dtype == c.type(2).dtype,
-          "q [N, H, D], k [S, C, K, D] and v [S, C, K, E]");
+          "q [N, H, D], k [S, C, K, D] and v [S, C, K, E], or pages of them");
+  const Extent heads = k[axes(paged).heads];
   c.check(is_plain(c.type(1).dtype) ||
               (is_block(c.type(1).dtype) && c.type(1).layout == Layout::interleaved),
           "plain keys and values, or q8_0 or q4_0 with interleaved keys");
-  c.check(q[2] == k[3] && k[2].symbol < 0 && k[2].factor > 0 && q[1].factor % k[2].factor == 0,
+  c.check(q[2] == k[3] && heads.symbol < 0 && heads.factor > 0 && q[1].factor % heads.factor == 0,
           "one head size, and a multiple of the key/value heads");
-  c.check(whole_groups(c.type(1)) && c.type(2).layout == Layout::rows,
+  c.check(whole_groups(c.type(1), paged) && c.type(2).layout == Layout::rows,
           "interleaved keys in whole groups, values in rows");
   const int64_t window = c.attributes.integer("window", 0);
   c.check(window == 0 || (window > 0 && c.attributes.integer("causal") != 0),
@@ -189,13 +201,15 @@ std::vector<Value> no_gradient(const GradientContext& c) {
 std::vector<Type> infer_cache_write(const InferContext& c) {
   c.check_arity(4, 5);
   const SymShape &cache = c.shape(0), &x = c.shape(1);
-  c.check(cache.rank() == 4 && x.rank() == 3 && cache[2] == x[1] && cache[3] == x[2],
-          "a cache [S, C, K, D] (or pages of one) and rows [N, K, D]");
+  const bool paged = c.inputs.size() == 5;
+  c.check(
+      cache.rank() == 4 && x.rank() == 3 && cache[axes(paged).heads] == x[1] && cache[3] == x[2],
+      "a cache [S, C, K, D] (or pages of one) and rows [N, K, D]");
   c.check(is_plain(c.type(0).dtype) || is_block(c.type(0).dtype), "a plain, q8_0 or q4_0 cache");
-  c.check(whole_groups(c.type(0)), "an interleaved cache of whole groups");
+  c.check(whole_groups(c.type(0), paged), "an interleaved cache of whole groups");
   const Type index{DType::i32, {x[0]}};
   c.check(c.type(2) == index && c.type(3) == index, "an i32 sequence and position for each row");
-  if (c.inputs.size() == 5) check_pages(c, 0, 4);
+  if (paged) check_pages(c, 0, 4);
   return {c.type(0)};
 }
 

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "graph/op.h"
 #include "tensor/layout.h"
 
@@ -43,7 +44,24 @@ KvCache::KvCache(const Graph& g) {
       pool = pools_.insert(pool, {g.node(table).name, PageTable(o), {}, {}});
     }
     BANTAM_ASSERT(pool->table.options().pages == shape[0]);
-    pool->states.push_back({state.name, Tensor::zeros(type.dtype, shape, type.layout)});
+    pool->states.push_back({state.name, {type.dtype, shape, nullptr, type.layout}});
+  }
+  allocate();
+}
+
+void KvCache::allocate() {
+  const auto aligned = [](const State& s) { return (s.pages.bytes() + 63) / 64 * 64; };
+  int64_t bytes = 0;
+  for (const Pool& pool : pools_)
+    for (const State& state : pool.states) bytes += aligned(state);
+  memory_ = Tensor::zeros(DType::i8, {bytes});
+  auto* place = memory_.as<std::byte>();
+  use_large_pages({place, static_cast<size_t>(bytes)});
+  for (Pool& pool : pools_) {
+    for (State& state : pool.states) {
+      state.pages.data = place;
+      place += aligned(state);
+    }
   }
 }
 
@@ -52,7 +70,7 @@ void KvCache::bind(Executor& executor) {
     const PageTable::Options& o = pool.table.options();
     executor.bind(pool.table_name,
                   {DType::i32, {o.sequences, o.blocks}, pool.table.entries().data()});
-    for (const State& state : pool.states) executor.bind(state.name, state.pages.view());
+    for (const State& state : pool.states) executor.bind(state.name, state.pages);
   }
 }
 
@@ -64,9 +82,9 @@ bool KvCache::owns(std::string_view name) const {
 }
 
 int64_t KvCache::State::cell_bytes(int64_t count) const {
-  const int64_t group = pages.layout() == Layout::interleaved ? kInterleavedRows : 1;
+  const int64_t group = pages.layout == Layout::interleaved ? kInterleavedRows : 1;
   const int64_t whole = (count + group - 1) / group * group;
-  return pages.bytes() / (pages.shape()[0] * heads() * kPageCells) * whole;
+  return pages.bytes() / (pages.shape[0] * heads() * kPageCells) * whole;
 }
 
 std::span<std::byte> KvCache::State::whole(int32_t page) const {

@@ -37,8 +37,8 @@ class KvCache {
  private:
   struct State {
     std::string name;
-    Tensor pages;  // [P, K, 64, D]
-    [[nodiscard]] int64_t heads() const { return pages.shape()[1]; }
+    TensorView pages;  // [P, K, 64, D]
+    [[nodiscard]] int64_t heads() const { return pages.shape[1]; }
     [[nodiscard]] std::span<std::byte> whole(int32_t page) const;
     // The first cells of a page and head; of interleaved ones, whole groups.
     [[nodiscard]] int64_t cell_bytes(int64_t count) const;
@@ -57,8 +57,10 @@ class KvCache {
   void change(const Change& each);
   template <typename Visit>
   void visit_cells(int64_t length, const Visit& visit) const;
+  void allocate();
 
   std::vector<Pool> pools_;
+  Tensor memory_;  // of all states: one block of large pages, since a step reads all of it
 };
 
 }  // namespace bantam

@@ -17,6 +17,7 @@ struct CacheElements {
   using Reg = typename V::Reg;
   static constexpr int W = V::kWidth;
   static constexpr int kBlockLength = 32;      // of q8_0 and q4_0
+  static constexpr int kLine = 64;             // bytes
   static constexpr int kVectors = kLanes / W;  // of a group's cells
 
   // kWidth elements of rows, from element i on. Those of blocks do not cross a half of 16.
@@ -39,9 +40,11 @@ struct CacheElements {
   }
 
   // column(d, j, x) for each d of G groups [D, kLanes], `stride` bytes apart, and each vector j of
-  // their G kLanes cells.
+  // their G kLanes cells. What lies `ahead` bytes further is fetched meanwhile, line by line: a
+  // burst would fill the queues for misses, and nothing be computed until they are empty.
   template <Element E, int G, class Column>
-  static void key_columns(const void* groups, int64_t stride, int64_t D, Column&& column) {
+  static void key_columns(const void* groups, int64_t stride, int64_t D, int64_t ahead,
+                          Column&& column) {
     const auto* first = static_cast<const uint8_t*>(groups);
     if constexpr (E == Element::q8_0 || E == Element::q4_0) {
       const int64_t bytes = element_bytes(E, kLanes * kBlockLength);
@@ -51,13 +54,21 @@ struct CacheElements {
           const uint8_t* group = first + j / kVectors * stride;
           scale[j] = V::load_f16(reinterpret_cast<const uint16_t*>(group) + j % kVectors * W);
         }
-        block_columns<E, G>(first + 2 * kLanes, stride,
-                            [&](int i, int j, Reg q) { column(d + i, j, V::mul(scale[j], q)); });
+        block_columns<E, G>(first + 2 * kLanes, stride, [&](int i, int j, Reg q) {
+          if (j % kVectors == 0 && i % 4 == 0)
+            __builtin_prefetch(first + j / kVectors * stride + kLine * (i / 4) + ahead);
+          column(d + i, j, V::mul(scale[j], q));
+        });
       }
     } else {
+      constexpr int kPerLine = kLine / static_cast<int>(element_bytes(E, kLanes));
       for (int64_t d = 0; d < D; ++d) {
-        for (int j = 0; j < G * kVectors; ++j)
-          column(d, j, load<E>(first + j / kVectors * stride, d * kLanes + j % kVectors * W));
+        for (int j = 0; j < G * kVectors; ++j) {
+          const uint8_t* group = first + j / kVectors * stride;
+          if (j % kVectors == 0 && d % kPerLine == 0)
+            __builtin_prefetch(group + element_bytes(E, d * kLanes) + ahead);
+          column(d, j, load<E>(group, d * kLanes + j % kVectors * W));
+        }
       }
     }
   }

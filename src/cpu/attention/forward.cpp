@@ -116,6 +116,13 @@ struct Forward {
     }
   }
 
+  [[nodiscard]] const void* keys_at(int64_t place, int64_t kv) const {
+    return at(context.inputs[1].data, ke, p.key(place, kv));
+  }
+  [[nodiscard]] const void* values_at(int64_t place, int64_t kv) const {
+    return at(context.inputs[2].data, ve, p.value(place, kv));
+  }
+
   // The softmax over the cells of one split, from nothing.
   void sum_split(const Worker& w, const Task& t, int64_t split, const Sums& sums) const {
     sums.clear(p, queries(t));
@@ -128,15 +135,18 @@ struct Forward {
       if (place < 0) continue;
       const int64_t count = std::min<int64_t>(kBlock, most - first);
       load_rows(w, t, first, count);
-      const void* k = at(context.inputs[1].data, ke, p.key(place, t.kv));
-      const void* v = at(context.inputs[2].data, ve, p.value(place, t.kv));
+      const void *k = keys_at(place, t.kv), *v = values_at(place, t.kv);
       const float* bias = extras.bias == nullptr ? nullptr : w.bias;
       const ForwardBlock block{queries(t), p.D,  p.P,    p.Q,    count,
                                p.scoring,  w.q,  w.kt,   w.v,    w.visible,
                                w.hidden,   bias, sums.m, sums.l, sums.o};
       if (p.key_groups && p.E == p.Q && queries(t) <= kFewQueries) {
+        const int64_t next = first + kBlock < end ? p.place(sequence, first + kBlock) : -1;
+        const int64_t cells = next < 0 ? 0 : next - place;  // heads of all pages lie alike
         kernels.forward_few[static_cast<int>(ke)](
-            {block, k, v, element_bytes(ke, kLanes * p.key_step()), p.value_step()});
+            {block, k, v, element_bytes(ke, cells * p.K * p.D),
+             element_bytes(ve, cells * p.K * p.E), element_bytes(ke, kLanes * p.key_step()),
+             p.value_step()});
         continue;
       }
       pack_keys(w, k, count);

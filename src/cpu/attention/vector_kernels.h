@@ -158,8 +158,9 @@ struct VectorKernels {
   static void pack_groups(const void* x, int64_t stride, int64_t count, int64_t D, float* to) {
     const auto* group = static_cast<const char*>(x);
     for (int64_t first = 0; first < count; first += kLanes, group += stride, to += kLanes)
-      Cache::template key_columns<E, 1>(
-          group, stride, D, [&](int64_t d, int j, Reg x) { V::store(to + d * kBlock + j * W, x); });
+      Cache::template key_columns<E, 1>(group, stride, D, 0, [&](int64_t d, int j, Reg x) {
+        V::store(to + d * kBlock + j * W, x);
+      });
   }
 
   // --- forward --------------------------------------------------------------------------------
@@ -237,9 +238,10 @@ struct VectorKernels {
     Reg acc[R][NV];
     for (int r = 0; r < R; ++r)
       for (int j = 0; j < NV; ++j) acc[r][j] = V::set1(0.0f);
-    Cache::template key_columns<E, G>(groups, b.key_stride, f.D, [&](int64_t d, int j, Reg x) {
+    const auto fma = [&](int64_t d, int j, Reg x) {
       for (int r = 0; r < R; ++r) acc[r][j] = V::fma(V::set1(f.q[(i + r) * f.P + d]), x, acc[r][j]);
-    });
+    };
+    Cache::template key_columns<E, G>(groups, b.key_stride, f.D, b.keys_ahead, fma);
     for (int r = 0; r < R; ++r)
       for (int j = 0; j < NV; ++j) V::store(s + r * kBlock + first + j * W, acc[r][j]);
   }
@@ -253,6 +255,8 @@ struct VectorKernels {
     for (int r = 0; r < R; ++r)
       for (int j = 0; j < NV; ++j) acc[r][j] = V::load(o + r * f.Q + j * W);
     for (int64_t c = 0; c < f.visible[i]; ++c) {
+      const char* cell = static_cast<const char*>(b.values) + element_bytes(E, c * b.value_stride);
+      __builtin_prefetch(cell + element_bytes(E, e) + b.values_ahead);
       for (int j = 0; j < NV; ++j) {
         const Reg x = load<E>(b.values, c * b.value_stride + e + j * W);
         for (int r = 0; r < R; ++r) acc[r][j] = V::fma(V::set1(p[r * kBlock + c]), x, acc[r][j]);
@@ -273,24 +277,9 @@ struct VectorKernels {
     for (at = 0; at + G * kLanes <= f.Q; at += G * kLanes) few_sums<E, R, G>(b, i, s, at);
     for (; at < f.Q; at += kLanes) few_sums<E, R, 1>(b, i, s, at);
   }
-  // What the next block will read: rows of one head lie apart, which hardware prefetches badly.
-  template <Element E>
-  static void prefetch_next(const FewBlock& b) {
-    constexpr int64_t kLine = 64;
-    const auto prefetch = [](const char* p, int64_t bytes) {
-      for (int64_t at = 0; at < bytes; at += kLine) __builtin_prefetch(p + at);
-    };
-    const auto* keys = static_cast<const char*>(b.keys) + kBlock / kLanes * b.key_stride;
-    for (int g = 0; g < kBlock / kLanes; ++g)
-      prefetch(keys + g * b.key_stride, element_bytes(E, kLanes * b.block.D));
-    const int64_t stride = element_bytes(E, b.value_stride);
-    const auto* values = static_cast<const char*>(b.values) + kBlock * stride;
-    for (int c = 0; c < kBlock; ++c) prefetch(values + c * stride, element_bytes(E, b.block.Q));
-  }
   template <Element E>
   static void forward_few(const FewBlock& b) {
     const ForwardBlock& f = b.block;
-    if (f.count == kBlock) prefetch_next<E>(b);
     for (int64_t i = 0; i < f.rows;) {
       int64_t same = 1;
       while (same < 4 && i + same < f.rows && f.visible[i + same] == f.visible[i]) ++same;

@@ -154,6 +154,13 @@ Value Builder::cell_state(std::string_view name, const SymShape& shape, std::str
   return g.state(fmt::format("{}{}", options_.prefix, name), {options_.cache->type, shape, layout});
 }
 
+Value Builder::source_state(std::string_view name, Extent heads, Extent size,
+                            std::string_view which) {
+  const BuildOptions::Cache& c = *options_.cache;
+  const int64_t cells = round_up(c.source_cells, kInterleavedRows);
+  return cell_state(name, {c.sources, cells, heads, size}, which);
+}
+
 // Outliers of keys would take most of the 16 levels; scores stay what they are if queries are
 // rotated too.
 Value Builder::rotated(Value x) {
@@ -170,9 +177,7 @@ Value Builder::cells(Value x, std::string_view which, const ops::AttentionOption
   }
   if (!paged()) {
     // An encoder is done with a block's keys and values when the next one writes its own.
-    const int64_t count = round_up(context(), kInterleavedRows);
-    const Value cache = cell_state(fmt::format("source.{}", which),
-                                   {options_.cache->sources, count, s[1], s[2]}, which);
+    const Value cache = source_state(fmt::format("source.{}", which), s[1], s[2], which);
     return ops::cache_write(g, cache, x, text_.sequences, text_.positions);
   }
   const std::string use = use_ == 0 ? "" : fmt::format("{}.", use_);

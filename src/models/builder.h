@@ -159,8 +159,9 @@ class Builder {
   [[nodiscard]] int64_t page_count(int64_t window, int64_t keep) const;
   // Fresh keys or values [N, K, D] as [S, C, K, D], or the cache after they were written to it.
   Value cells(Value x, std::string_view which, const ops::AttentionOptions& options);
-  // Keys ("k") or values ("v") of a cache [S, C, K, D], of whole groups.
+  // Keys ("k") or values ("v") of a cache; of sources, their cells in order [S, C, K, D].
   Value cell_state(std::string_view name, const SymShape& shape, std::string_view which);
+  Value source_state(std::string_view name, Extent heads, Extent size, std::string_view which);
   Value rotated(Value x);
 
   BuildOptions options_;

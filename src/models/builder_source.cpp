@@ -29,9 +29,7 @@ Value Builder::source_cells(const std::function<Value()>& x, std::string_view wh
     const int64_t length = options_.source_length;
     return ops::reshape(g, x(), {options_.source_rows.factor / length, length, heads, size});
   }
-  const Value cells =
-      cell_state(fmt::format("seen.{}.{}", block_, which),
-                 {options_.cache->sources, options_.cache->source_cells, heads, size}, which);
+  const Value cells = source_state(fmt::format("seen.{}.{}", block_, which), heads, size, which);
   if (options_.part == BuildOptions::Part::decoder) return cells;
   const Value rows = ops::reshape(g, x(), {options_.source_rows, heads, size});
   return ops::cache_write(g, cells, which == "k" ? rotated(rows) : rows, source_.sequences,

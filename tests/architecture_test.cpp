@@ -257,12 +257,13 @@ TEST(Mistral, SeesNoFurtherThanItsWindowInEachBlock) {
   EXPECT_TRUE(std::equal(all.begin(), all.begin() + static_cast<int64_t>(4 * vocabulary),
                          windowed.begin()));
   EXPECT_NE(windowed, all);
-  // The last row's logits are those of its last four tokens alone, at their places.
+  // The last row's logits are those of its last four tokens, whatever stands before them.
   const auto engine = make_logits_engine(std::make_shared<Model>(model), 20, 1, DType::f32);
   const std::vector<int32_t> ids = text(20, model.config.vocab_size);
   std::vector<float> last(vocabulary);
   std::vector<Engine::Row> rows;
-  for (int32_t i = 16; i < 20; ++i) rows.push_back({ids[static_cast<size_t>(i)], 0, i, i == 19});
+  for (int32_t i = 0; i < 20; ++i)
+    rows.push_back({i < 16 ? 7 : ids[static_cast<size_t>(i)], 0, i, i == 19});
   engine->run(rows, last);
   EXPECT_TRUE(
       std::equal(last.begin(), last.end(), windowed.end() - static_cast<int64_t>(vocabulary)));

@@ -121,6 +121,26 @@ TEST_F(Program, SuggestsAsManyWordsAsAskedFor) {
   EXPECT_LE(nlohmann::json::parse(o.output).size(), 3u);
 }
 
+TEST_F(Program, SaysSoWhereItHasNothingToSuggest) {
+  const Outcome o = bantam("suggest " + model_ + " -n 0 some");
+  EXPECT_EQ(o.code, 0);
+  EXPECT_EQ(o.output, "no suggestion\n");
+}
+
+TEST_F(Program, TypesATextLetterByLetter) {
+  Outcome o = bantam("suggest " + model_ + " --type --json", "a b\303\251");
+  ASSERT_EQ(o.code, 0) << o.output;
+  const auto json = nlohmann::json::parse(o.output);
+  ASSERT_EQ(json["typed"].size(), 4u);
+  EXPECT_EQ(json["typed"][3]["text"], "a b\xC3\xA9");
+  EXPECT_GE(json["p99_seconds"], json["p50_seconds"]);
+  EXPECT_GT(json["peak_rss_bytes"], 0);
+  o = bantam("suggest " + model_ + " --type --summary abc");
+  EXPECT_EQ(o.code, 0);
+  EXPECT_TRUE(o.output.starts_with("3 keystrokes: p50 ")) << o.output;
+  EXPECT_EQ(bantam("suggest " + model_).code, 2);
+}
+
 }  // namespace
 }  // namespace bantam
 

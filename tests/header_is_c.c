@@ -40,11 +40,25 @@ static void use(bantam_model* model) {
   expect(strstr(bantam_error(), "top-p") != NULL, "a message that names top-p");
 }
 
+static void type(const bantam_model* model) {
+  const bantam_suggestion* words = NULL;
+  bantam_suggester* keyboard = bantam_suggester_new(model, 3);
+  expect(keyboard != NULL, "a keyboard");
+  expect(bantam_suggest(keyboard, "I am going to the ", &words) == 3, "3 next words");
+  expect(words[0].completes == 0 && words[0].probability >= words[2].probability, "best first");
+  expect(bantam_suggest(keyboard, "I am going to the sto", &words) == 3, "3 words that complete");
+  expect(words[0].completes == 1 && strncmp(words[0].word, "sto", 3) == 0, "a word with sto");
+  expect(bantam_suggest(keyboard, NULL, &words) == -BANTAM_ERROR_USAGE, "a usage error");
+  bantam_suggester_free(keyboard);
+}
+
 int main(void) {
   expect(bantam_load("no/such/file.gguf", NULL) == NULL, "no model from a missing file");
   expect(strstr(bantam_error(), "no/such/file.gguf") != NULL, "a message that names the file");
   bantam_free(NULL);
   expect(bantam_generate(NULL, "x", NULL, NULL, NULL) == -BANTAM_ERROR_USAGE, "a usage error");
+  expect(bantam_suggester_new(NULL, 3) == NULL, "no keyboard without a model");
+  bantam_suggester_free(NULL);
   expect(strlen(bantam_version()) > 0, "a version");
 
   bantam_model* model = bantam_load(NULL, NULL);
@@ -52,6 +66,7 @@ int main(void) {
     fprintf(stderr, "SKIPPED the rest: %s\n", bantam_error());
   } else {
     use(model);
+    type(model);
     bantam_free(model);
   }
   return failures == 0 ? 0 : 1;

@@ -223,6 +223,12 @@ std::vector<Case> cases() {
        {{4, 3, 2}, {4, 5, 2}},
        [](Graph& g, P p) { return ops::batch_matmul(g, p[0], p[1], false, true); }},
       {"rms_norm", {{3, 6}, {6}}, [](Graph& g, P p) { return ops::rms_norm(g, p[0], p[1], 1e-5); }},
+      {"add_rms_norm",
+       {{3, 6}, {3, 6}, {6}},
+       [](Graph& g, P p) {
+         const auto y = ops::add_rms_norm(g, p[0], p[1], p[2], 1e-5);
+         return ops::mul(g, y[0], y[1]);
+       }},
       {"layer_norm",
        {{3, 6}, {6}, {6}},
        [](Graph& g, P p) { return ops::layer_norm(g, p[0], p[1], p[2], 1e-5); }},

@@ -24,10 +24,11 @@ inline ModelConfig tiny_config() {
 
 // Random weights; matrices in the given type, of any blocks if Bantam cannot write it. No
 // tokenizer.
-inline std::shared_ptr<const Model> tiny_model(DType dtype, uint64_t seed = 1) {
+inline std::shared_ptr<const Model> tiny_model(DType dtype, uint64_t seed = 1,
+                                               const ModelConfig& config = tiny_config()) {
   auto model = std::make_shared<Model>();
   model->name = "tiny";
-  model->config = tiny_config();
+  model->config = config;
   uint64_t stream = 0;
   for (const WeightShape& w : required_weights(model->config)) {
     Random random(seed, ++stream);

@@ -21,6 +21,7 @@ extern "C" {
 #endif
 
 typedef struct bantam_model bantam_model;
+typedef struct bantam_suggester bantam_suggester;
 
 /* What went wrong; returned negated: -BANTAM_ERROR_FILE. */
 enum bantam_error_kind {
@@ -79,6 +80,27 @@ bantam_generate_options bantam_generate_defaults(void);
  * on_text may be NULL. */
 int64_t bantam_generate(bantam_model* model, const char* prompt,
                         const bantam_generate_options* options, bantam_on_text on_text, void* user);
+
+typedef struct {
+  const char* word;   /* whole, also where its beginning is typed already; terminated */
+  double probability; /* given the text so far */
+  int32_t completes;  /* 1: it ends the word that the text breaks off in; 0: it follows the text */
+} bantam_suggestion;
+
+/* For keyboards: suggests the `count` most probable next words, call after call as a text is typed.
+ * It keeps the model, which may be freed before it, and has caches of its own.
+ *
+ *   bantam_suggester* keyboard = bantam_suggester_new(model, 3);
+ *   const bantam_suggestion* words;
+ *   int64_t n = bantam_suggest(keyboard, "I am going to the sto", &words);
+ */
+bantam_suggester* bantam_suggester_new(const bantam_model* model, size_t count);
+/* Accepts NULL. */
+void bantam_suggester_free(bantam_suggester* suggester);
+/* The words after a text (UTF-8, terminated), best first, and how many they are. They are valid
+ * until the suggester's next call, so its callers must take turns themselves. */
+int64_t bantam_suggest(bantam_suggester* suggester, const char* text,
+                       const bantam_suggestion** words);
 
 #ifdef __cplusplus
 }

@@ -28,7 +28,7 @@ class MappedFile {
   size_t size_;
 };
 
-// Tells the system that whole pages of a mapped file within these bytes are not needed in memory
+// Tells the system that the pages of a mapped file that hold these bytes are not needed in memory
 // for now. They must be mapped from a file and never written: what they hold comes back from it.
 void forget_pages(std::span<const std::byte> bytes);
 

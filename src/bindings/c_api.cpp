@@ -6,10 +6,17 @@
 #include "base/error.h"
 #include "runtime/default_model.h"
 #include "runtime/session.h"
+#include "runtime/suggest.h"
 
 struct bantam_model {
   std::shared_ptr<bantam::Engine> engine;
   std::mutex mutex;  // one generation at a time: all use the engine's only sequence
+};
+
+struct bantam_suggester {
+  bantam::Suggester keyboard;
+  std::vector<bantam::Suggestion> words;  // of the last call
+  std::vector<bantam_suggestion> views;
 };
 
 namespace {
@@ -170,5 +177,38 @@ int64_t bantam_generate(bantam_model* model, const char* prompt,
     };
     const auto o = convert(options != nullptr ? *options : bantam_generate_defaults());
     return static_cast<int64_t>(session.generate(prompt, o, show).tokens.size());
+  });
+}
+
+bantam_suggester* bantam_suggester_new(const bantam_model* model, size_t count) {
+  bantam_suggester* result = nullptr;
+  guarded([&] {
+    need(model != nullptr, "model");
+    bantam::SuggestOptions o;
+    o.count = count;
+    o.threads = model->engine->threads();
+    result = new bantam_suggester{bantam::Suggester(model->engine->shared_model(), o), {}, {}};
+    return 0;
+  });
+  return result;
+}
+
+void bantam_suggester_free(bantam_suggester* suggester) {
+  delete suggester;
+}
+
+int64_t bantam_suggest(bantam_suggester* suggester, const char* text,
+                       const bantam_suggestion** words) {
+  return guarded([&] {
+    need(suggester != nullptr, "suggester");
+    need(text != nullptr, "text");
+    need(words != nullptr, "words");
+    suggester->words = suggester->keyboard.suggest(text);
+    suggester->views.clear();
+    for (const bantam::Suggestion& s : suggester->words) {
+      suggester->views.push_back({s.word.c_str(), s.probability, s.completes ? 1 : 0});
+    }
+    *words = suggester->views.data();
+    return static_cast<int64_t>(suggester->views.size());
   });
 }

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "cli/cache.h"
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "cli/line_editor.h"
@@ -18,7 +19,8 @@ namespace bantam::cli {
 namespace {
 
 struct Options {
-  std::string model, system, template_name, cache_type = "f16";
+  std::string model, system, template_name;
+  CacheFlags cache;
   GenerateOptions generate{.max_tokens = 1024, .sampler = {}, .stop = {}, .end_tokens = {}};
   int64_t context = 0;
   int threads = 0;
@@ -258,7 +260,7 @@ void chat(Options o) {
   EngineOptions options;
   options.threads = o.threads;
   options.context = o.context;
-  options.cache_type = parse_cache_type(o.cache_type);
+  set_cache(o.cache, options);
   Conversation(o, std::make_shared<Engine>(model, options)).run();
 }
 
@@ -278,8 +280,7 @@ void add_chat(CLI::App& app) {
       ->allow_extra_args(false);
   c->add_option("--context", o->context, "Longest chat in tokens; 0: what the model was made for")
       ->check(CLI::NonNegativeNumber);
-  c->add_option("--cache-type", o->cache_type, "Of keys and values: f32, f16, bf16, q8_0 or q4_0")
-      ->capture_default_str();
+  add_cache(*c, o->cache);
   c->add_flag("--stats", o->stats, "Print speed and memory after each reply");
   add_sampling(*c, o->generate.sampler, o->greedy);
   c->callback([c, o] {

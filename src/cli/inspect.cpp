@@ -73,10 +73,12 @@ void print_choices(const std::vector<MemoryChoice>& choices, const Options& o) {
     return;
   }
   Table t;
-  t.row({fmt::format("fits in {}", o.fit), "longest context", "tokens at once", "total"});
+  t.row(
+      {fmt::format("fits in {}", o.fit), "longest context", "tokens at once", "total", "weights"});
   for (const MemoryChoice& c : choices) {
     t.row({fmt::format("{} cache", dtype_info(c.cache_type).name), fmt::format("{}", c.context),
-           fmt::format("{}", c.batch), human_bytes(c.bytes)});
+           fmt::format("{}", c.batch), human_bytes(c.bytes),
+           c.streamed ? "streamed" : "in memory"});
   }
   std::cout << "\n" << t.str();
 }
@@ -142,6 +144,7 @@ Json to_json(const Model& m, const Options& o) {
       j["fit"].push_back({{"cache_type", dtype_info(c.cache_type).name},
                           {"context", c.context},
                           {"batch", c.batch},
+                          {"weights_streamed", c.streamed},
                           {"total_bytes", c.bytes}});
     }
   }

@@ -2,6 +2,7 @@
 
 #include <iostream>
 
+#include "cli/cache.h"
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "eval/perplexity.h"
@@ -10,7 +11,8 @@ namespace bantam::cli {
 namespace {
 
 struct PerplexityOptions {
-  std::string model, reference, cache_type = "f16";
+  std::string model, reference;
+  CacheFlags cache;
   std::vector<std::string> texts;
   EvaluateOptions evaluate;
   bool json = false;
@@ -55,7 +57,9 @@ void perplexity(PerplexityOptions o) {
   const auto model = open_model(o.model);
   const auto reference = o.reference.empty() ? nullptr : open_model(o.reference);
   const std::vector<TokenText> texts = read_texts(*model, o.texts);
-  o.evaluate.cache_type = parse_cache_type(o.cache_type);
+  o.evaluate.cache_type = parse_cache_type(o.cache.type);
+  o.evaluate.cache_window = o.cache.window;
+  o.evaluate.cache_sinks = o.cache.sinks;
   const Interrupt interrupt;
   o.evaluate.on_progress = [&](double done) {
     show_progress("measuring", done);
@@ -95,8 +99,7 @@ void add_perplexity(CLI::App& app) {
                 "New tokens in each window; less than the context repeats the text before them");
   c->add_option("--limit", o->evaluate.limit, "Score only so many tokens")
       ->check(CLI::NonNegativeNumber);
-  c->add_option("--cache-type", o->cache_type, "Of keys and values: f32, f16, bf16, q8_0 or q4_0")
-      ->capture_default_str();
+  add_cache(*c, o->cache);
   c->add_flag("--json", o->json, "Print a JSON object");
   c->callback([c, o] {
     o->evaluate.threads = global_threads(*c);

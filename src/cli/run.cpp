@@ -7,19 +7,22 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "cli/cache.h"
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "cli/sampling.h"
 #include "runtime/beam_search.h"
 #include "runtime/memory_fit.h"
 #include "runtime/session.h"
+#include "runtime/state_file.h"
 
 namespace bantam::cli {
 namespace {
 
 struct RunOptions {
   std::vector<std::string> words;
-  std::string prompt, file, ids, memory, cache_type = "f16";
+  std::string prompt, file, ids, memory, save_state, load_state;
+  CacheFlags cache;
   GenerateOptions generate;
   BeamOptions beam{.beams = 1};
   int64_t context = 0;
@@ -37,7 +40,7 @@ std::string prompt_text(const RunOptions& o) {
   if (!o.words.empty()) return join(o.words);
   if (!o.prompt.empty()) return o.prompt;
   if (!o.file.empty()) return read_text_file(o.file);
-  if (!o.ids.empty()) return "";
+  if (!o.ids.empty() || !o.load_state.empty()) return "";
   if (stdin_is_terminal()) {
     fail(ErrorKind::usage, "run", "expected a prompt, as in: bantam run \"Once upon a time\"");
   }
@@ -46,8 +49,10 @@ std::string prompt_text(const RunOptions& o) {
   return text;
 }
 
-// No longer a cache and no wider a batch than this prompt and its continuation can use.
-EngineOptions engine_options(const RunOptions& o, const Model& model, int64_t prompt) {
+// No longer a cache and no wider a batch than this prompt and its continuation can use, after the
+// tokens that are loaded.
+EngineOptions engine_options(const RunOptions& o, const Model& model, int64_t prompt,
+                             int64_t loaded) {
   EngineOptions options;
   options.threads = o.threads;
   options.sequences = o.beam.beams;
@@ -56,12 +61,13 @@ EngineOptions engine_options(const RunOptions& o, const Model& model, int64_t pr
   const int64_t longest = o.context > 0 ? o.context : model.config.context_length;
   const bool reads_source = model.config.reads_source();
   if (o.context == 0 && o.generate.max_tokens > 0) {
-    options.context = std::min(longest, (reads_source ? 1 : prompt) + o.generate.max_tokens);
+    options.context =
+        std::min(longest, loaded + (reads_source ? 1 : prompt) + o.generate.max_tokens);
   }
   options.source_context = std::min(prompt, longest);
   options.batch =
       std::max(o.beam.beams, reads_source ? 1 : std::clamp<int64_t>(prompt, 1, options.batch));
-  options.cache_type = parse_cache_type(o.cache_type);
+  set_cache(o.cache, options);
   if (o.memory.empty()) return options;
   options = fit_memory(model, options, parse_bytes(o.memory, "--memory"));
   if (options.batch < o.beam.beams) {
@@ -69,6 +75,27 @@ EngineOptions engine_options(const RunOptions& o, const Model& model, int64_t pr
          o.beam.beams, options.batch);
   }
   return options;
+}
+
+std::vector<int32_t> ids_of(const RunOptions& o, const Model& model, const std::string& text) {
+  if (!o.ids.empty()) return parse_ids(o.ids);
+  if (o.load_state.empty()) return prompt_ids(model, text);
+  return text.empty() ? std::vector<int32_t>()
+                      : tokenizer_of(model).encode(text, {.special = false});
+}
+
+StateFile load_state(const RunOptions& o, const Model& model) {
+  if (!o.load_state.empty() || !o.save_state.empty()) expect_no_source(model);
+  return o.load_state.empty() ? StateFile() : read_state(o.load_state);
+}
+
+// With the last token, which was printed but not read.
+void save_state(const RunOptions& o, Session& session, const GenerateResult& result) {
+  const bool is_read = result.reason == StopReason::eos;
+  if (!is_read && !result.tokens.empty() && session.position() < session.context()) {
+    session.feed(std::span(result.tokens).last(1));
+  }
+  write_state(o.save_state, session);
 }
 
 double rate(int64_t tokens, double seconds) {
@@ -91,7 +118,8 @@ void print_stats(const GenerateResult& r, const Engine& engine) {
   t.row({"stopped by", std::string(stop_reason_name(r.reason))});
   t.row({"peak memory", human_bytes(peak)});
   t.row({"  predicted", human_bytes(m.total())});
-  t.row({"  weights", human_bytes(m.weights)});
+  t.row(
+      {engine.options().stream > 0 ? "  weights, streamed" : "  weights", human_bytes(m.weights)});
   t.row({"  cache", human_bytes(m.cache)});
   t.row({"  activations", human_bytes(m.activations + m.buffers)});
   t.row({"  program, tokenizer, plan", human_bytes(m.process)});
@@ -160,17 +188,20 @@ void run(RunOptions o) {
   const std::string path = take_model(o.words);
   const std::string text = prompt_text(o);
   const std::shared_ptr<const Model> model = open_model(path);
-  const std::vector<int32_t> ids = o.ids.empty() ? prompt_ids(*model, text) : parse_ids(o.ids);
+  const StateFile state = load_state(o, *model);
+  const std::vector<int32_t> ids = ids_of(o, *model, text);
   o.beam.max_tokens = o.generate.max_tokens;
   o.beam.ignore_eos = o.generate.ignore_eos;
   check_beam_options(o.beam);
-  const auto engine =
-      std::make_shared<Engine>(model, engine_options(o, *model, static_cast<int64_t>(ids.size())));
+  const auto engine = std::make_shared<Engine>(
+      model, engine_options(o, *model, static_cast<int64_t>(ids.size()),
+                            static_cast<int64_t>(state.saved.memory.tokens.size())));
   if (o.beam.beams > 1) {
     show_prompt(o, *model, text);
     return print_hypotheses(o, beam_search(engine, ids, o.beam), *engine);
   }
   Session session(engine);
+  if (!o.load_state.empty()) restore_state(session, state, o.load_state);
 
   const Interrupt interrupt;
   show_prompt(o, *model, text);
@@ -178,6 +209,7 @@ void run(RunOptions o) {
     if (!o.json) std::cout << piece << std::flush;
     return !interrupt.requested() && std::cout.good();
   });
+  if (!o.save_state.empty()) save_state(o, session, result);
   if (o.json) return print(to_json(result, *engine));
   if (model->tokenizer == nullptr) std::cout << fmt::format("{}", fmt::join(result.tokens, ","));
   std::cout << std::endl;
@@ -224,12 +256,16 @@ void add_run(CLI::App& app) {
   c->add_option("--context", o->context, "Longest text in tokens; 0: what the model was made for")
       ->check(CLI::NonNegativeNumber);
   c->add_option("--memory", o->memory, "Most memory that the process may take: 900M, 1.5G");
-  c->add_option("--cache-type", o->cache_type, "Of keys and values: f32, f16, bf16, q8_0 or q4_0")
-      ->capture_default_str();
+  add_cache(*c, o->cache);
+  CLI::Option* load = c->add_option("--load-state", o->load_state,
+                                    "Go on from this saved state: the prompt follows its text");
+  CLI::Option* save =
+      c->add_option("--save-state", o->save_state, "Save afterwards what the model remembers");
   c->add_flag("--stats", o->stats, "Print speed and memory afterwards");
   c->add_flag("--json", o->json, "Print one JSON object at the end");
   add_sampling(*c, o->generate.sampler, o->greedy);
   add_beams(*c, o->beam);
+  for (CLI::Option* state : {load, save}) state->excludes(c->get_option("--beams"));
   c->callback([c, o] {
     o->threads = global_threads(*c);
     run(*o);

@@ -32,6 +32,7 @@ std::span<const OpBinding> attention_bindings();
 std::span<const OpBinding> columns_bindings();
 std::span<const OpBinding> elementwise_bindings();
 std::span<const OpBinding> embedding_bindings();
+std::span<const OpBinding> fused_bindings();
 std::span<const OpBinding> experts_bindings();
 std::span<const OpBinding> loss_bindings();
 std::span<const OpBinding> mask_bindings();

@@ -6,20 +6,25 @@
 
 namespace bantam {
 
-std::unique_ptr<Engine> make_logits_engine(std::shared_ptr<const Model> model, int64_t context,
-                                           int threads, DType cache_type) {
+std::unique_ptr<Engine> make_logits_engine(std::shared_ptr<const Model> model,
+                                           EngineOptions options) {
   static constexpr int64_t kMostLogits = int64_t{8} << 20;  // of one run: 32 MiB
   if (!model->config.causal) {
     fail(ErrorKind::model, model->name, "expected a model with logits, got the encoder \"{}\"",
          model->config.architecture);
   }
+  options.all_logits = true;
+  options.batch = std::clamp<int64_t>(kMostLogits / model->config.vocab_size, 16, 256);
+  return std::make_unique<Engine>(std::move(model), options);
+}
+
+std::unique_ptr<Engine> make_logits_engine(std::shared_ptr<const Model> model, int64_t context,
+                                           int threads, DType cache_type) {
   EngineOptions options;
   options.threads = threads;
   options.context = context;
-  options.all_logits = true;
   options.cache_type = cache_type;
-  options.batch = std::clamp<int64_t>(kMostLogits / model->config.vocab_size, 16, 256);
-  return std::make_unique<Engine>(std::move(model), options);
+  return make_logits_engine(std::move(model), options);
 }
 
 void read_source(Engine& engine, std::span<const int32_t> source) {

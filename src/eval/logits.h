@@ -12,6 +12,8 @@ namespace bantam {
 
 // An engine that gives the logits of every token of one sequence, `context` long. Runs are cut so
 // that the logits of one stay small.
+std::unique_ptr<Engine> make_logits_engine(std::shared_ptr<const Model> model,
+                                           EngineOptions options);
 std::unique_ptr<Engine> make_logits_engine(std::shared_ptr<const Model> model, int64_t context,
                                            int threads, DType cache_type);
 

@@ -57,7 +57,13 @@ DivergenceResult evaluate(const std::shared_ptr<const Model>& model,
   const EvaluateOptions o = complete(*model, given);
   const std::vector<Window> windows = windows_of(*model, texts, o);
   const auto start = std::chrono::steady_clock::now();
-  const auto engine = make_logits_engine(model, o.context, o.threads, o.cache_type);
+  EngineOptions options;
+  options.threads = o.threads;
+  options.context = o.context;
+  options.cache_type = o.cache_type;
+  options.cache_window = o.cache_window;
+  options.cache_sinks = o.cache_sinks;
+  const auto engine = make_logits_engine(model, options);
   const auto other = reference == nullptr
                          ? nullptr
                          : make_logits_engine(reference, o.context, o.threads, o.cache_type);

@@ -17,6 +17,7 @@ struct EvaluateOptions {
   int64_t limit = 0;    // most tokens to score, from the start of the texts; 0: all
   int threads = 0;
   DType cache_type = DType::f32;
+  int64_t cache_window = 0, cache_sinks = 0;  // of EngineOptions; a reference sees all
   // Called after each window with the share that is done; false stops, and what was measured so far
   // is the result.
   std::function<bool(double done)> on_progress;

@@ -21,24 +21,56 @@ std::string without_block(const std::string& label) {
   return dot == std::string::npos ? label : label.substr(dot + 1);
 }
 
+// All runs are alike: names and costs of the steps are found in a first one, and later runs only
+// take times, so that what lies between steps is not the measuring itself.
 struct Recorder {
   const Graph* graph = nullptr;
   Clock::time_point start;
-  Profile* profile = nullptr;
-  std::map<std::pair<std::string, std::string>, ProfileRow> rows;
+  struct Step {
+    std::string label;
+    std::string_view op;
+    StepCost cost;
+    double seconds = 0;               // of all runs
+    double last_start = 0, last = 0;  // of the last
+  };
+  std::vector<Step> steps;
+  size_t next = 0;
+  bool learning = true;
 
-  void record(const Executor::Observation& step) {
-    const std::string label = label_of(*graph, step);
-    const std::string op(step.node.op->name);
-    ProfileRow& row = rows[{op, without_block(label)}];
-    const StepCost cost = cost_of(*graph, step);
-    ++row.runs;
-    row.seconds += step.seconds;
-    row.bytes += static_cast<double>(cost.bytes);
-    row.operations += cost.operations;
-    profile->step_seconds += step.seconds;
-    const double end = std::chrono::duration<double>(Clock::now() - start).count();
-    profile->last_run.push_back({label, step.node.op->name, end - step.seconds, step.seconds});
+  void record(const Executor::Observation& observed) {
+    if (learning) {
+      steps.push_back(
+          {label_of(*graph, observed), observed.node.op->name, cost_of(*graph, observed)});
+      return;
+    }
+    Step& step = steps[next++];
+    step.seconds += observed.seconds;
+    step.last = observed.seconds;
+    step.last_start =
+        std::chrono::duration<double>(Clock::now() - start).count() - observed.seconds;
+  }
+
+  void begin() {
+    learning = false;
+    next = 0;
+    start = Clock::now();
+  }
+
+  void report(int64_t runs, Profile* profile) const {
+    std::map<std::pair<std::string_view, std::string>, ProfileRow> rows;
+    for (const Step& step : steps) {
+      const std::string label = without_block(step.label);
+      ProfileRow& row = rows[{step.op, label}];
+      row.op = step.op;
+      row.label = label;
+      row.runs += runs;
+      row.seconds += step.seconds;
+      row.bytes += static_cast<double>(runs * step.cost.bytes);
+      row.operations += static_cast<double>(runs) * step.cost.operations;
+      profile->step_seconds += step.seconds;
+      profile->last_run.push_back({step.label, step.op, step.last_start, step.last});
+    }
+    for (const auto& [unused, row] : rows) profile->rows.push_back(row);
   }
 };
 
@@ -70,30 +102,34 @@ Profile profile(const std::shared_ptr<const Model>& model, const ProfileOptions&
       source.push_back(static_cast<int32_t>(i * 7919 % engine.vocab_size()));
     read_source(engine, source);
   }
-  for (int64_t at = 0; at < depth; at += o.batch) feed(at, std::min(o.batch, depth - at));
+  const auto fill = [&] {
+    if (engine.can_go_on(0, depth)) return;
+    engine.observe(nullptr, nullptr);
+    for (int64_t at = 0; at < depth; at += o.batch) feed(at, std::min(o.batch, depth - at));
+  };
+  fill();
   feed(depth, tokens);  // warms up
 
   Profile result;
-  Recorder recorder{&engine.plan().graph(), Clock::now(), &result, {}};
-  engine.observe(
-      [](void* user, const Executor::Observation& step) {
-        static_cast<Recorder*>(user)->record(step);
-      },
-      &recorder);
+  Recorder recorder;
+  recorder.graph = &engine.plan().graph();
+  const auto record = [](void* user, const Executor::Observation& step) {
+    static_cast<Recorder*>(user)->record(step);
+  };
+  fill();
+  engine.observe(record, &recorder);
+  feed(depth, tokens);
   for (int64_t r = 0; r < options.repetitions; ++r) {
-    result.last_run.clear();
-    recorder.start = Clock::now();
+    fill();
+    engine.observe(record, &recorder);
+    recorder.begin();
     feed(depth, tokens);
     result.seconds += std::chrono::duration<double>(Clock::now() - recorder.start).count();
     result.tokens += tokens;
   }
   engine.observe(nullptr, nullptr);
+  recorder.report(options.repetitions, &result);
   result.steps = static_cast<int64_t>(result.last_run.size());
-  for (auto& [key, row] : recorder.rows) {
-    row.op = key.first;
-    row.label = key.second;
-    result.rows.push_back(row);
-  }
   std::sort(result.rows.begin(), result.rows.end(),
             [](const ProfileRow& a, const ProfileRow& b) { return a.seconds > b.seconds; });
   return result;

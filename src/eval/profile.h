@@ -22,7 +22,7 @@ struct ProfileRow {
 struct ProfileEvent {
   std::string name;
   std::string_view op;
-  double start = 0, seconds = 0;  // from the beginning of the profile
+  double start = 0, seconds = 0;  // from the beginning of its run
 };
 
 struct Profile {

@@ -45,6 +45,11 @@ class Driver {
     }
   }
 
+  // Makes the sequences stand after `position` tokens, which they may have to read again.
+  void go_to(int64_t position) {
+    if (!engine_.can_go_on(0, position)) feed(0, position);
+  }
+
   // `count` tokens for each sequence from `position` on, in as few runs as the batch allows; the
   // last one's logits are computed.
   void feed(int64_t position, int64_t count) {
@@ -84,6 +89,7 @@ struct Traffic {
 
 // Weights and cache that one step of decoding reads, per token.
 double decode_bytes(Engine& engine, Driver& driver, const SpeedOptions& o, int64_t first) {
+  driver.go_to(first + o.tokens / 2);
   Traffic traffic{&engine.plan().graph(), 0};
   engine.observe(
       [](void* user, const Executor::Observation& step) {
@@ -122,6 +128,7 @@ Speed measure_speed(const std::shared_ptr<const Model>& model, const SpeedOption
   if (o.depth > 0) driver.feed(0, o.depth);
   const auto total = [&](int64_t tokens) { return static_cast<double>(tokens * o.sequences); };
   for (int64_t r = -1; r < o.repetitions; ++r) {  // the first only warms up
+    driver.go_to(o.depth);
     auto start = Clock::now();
     reads_source ? driver.read(o.prompt) : driver.feed(o.depth, o.prompt);
     const double prefill = seconds_since(start);

@@ -14,16 +14,27 @@ struct Cells {
   int64_t read = 0, looked_at = 0;
 };
 
-Cells cells_of(const TensorView& sequences, const TensorView& positions) {
-  std::map<int32_t, int64_t> longest;
+Cells cells_of(const Executor::Observation& step) {
+  const auto* sequences = step.inputs[3].as<int32_t>();
+  const auto* positions = step.inputs[4].as<int32_t>();
+  const int64_t window = step.node.attributes.integer("window", 0);
+  const int64_t keep = step.node.attributes.integer("keep", 0);
+  struct Seen {
+    int64_t begin = INT64_MAX, end = 0;
+  };
+  std::map<int32_t, Seen> seen;
   Cells cells;
-  for (int64_t i = 0; i < positions.shape.elements(); ++i) {
-    const int64_t n = static_cast<const int32_t*>(positions.data)[i] + 1;
-    int64_t& most = longest[static_cast<const int32_t*>(sequences.data)[i]];
-    most = std::max(most, n);
-    cells.looked_at += n;
+  const auto count = [&](int64_t begin, int64_t end) {
+    return end - begin + std::min(begin, keep);
+  };
+  for (int64_t i = 0; i < step.inputs[4].shape.elements(); ++i) {
+    const int64_t end = positions[i] + 1;
+    const int64_t begin = window > 0 ? std::max<int64_t>(0, end - window) : 0;
+    Seen& all = seen[sequences[i]];
+    all = {std::min(all.begin, begin), std::max(all.end, end)};
+    cells.looked_at += count(begin, end);
   }
-  for (const auto& [unused, n] : longest) cells.read += n;
+  for (const auto& [unused, all] : seen) cells.read += count(all.begin, all.end);
   return cells;
 }
 
@@ -57,7 +68,7 @@ StepCost cost_of(const Graph& g, const Executor::Observation& s) {
   StepCost cost;
   const std::string_view op = s.node.op->name;
   const bool attends = op == "attention";
-  const Cells cells = attends ? cells_of(s.inputs[3], s.inputs[4]) : Cells{};
+  const Cells cells = attends ? cells_of(s) : Cells{};
   for (size_t i = 0; i < s.inputs.size(); ++i) {
     const TensorView& input = s.inputs[i];
     const std::string_view kind = leaf_kind(g, s.node.inputs[i]);

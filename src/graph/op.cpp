@@ -38,4 +38,13 @@ void InferContext::check_arity(size_t least, size_t most) const {
                       : fmt::format("{} to {} inputs", least, most));
 }
 
+Type InferContext::requested(const Type& t) const {
+  const auto out = static_cast<DType>(attributes.integer("out", static_cast<int64_t>(t.dtype)));
+  const Extent columns = t.shape[-1];
+  check(out != DType::q8a ||
+            (columns.symbol < 0 && columns.factor % dtype_info(DType::q8a).block_length == 0),
+        "rows of a multiple of 32 elements");
+  return {out, t.shape};
+}
+
 }  // namespace bantam

@@ -20,6 +20,9 @@ struct InferContext {
   void check(bool condition, std::string_view expected) const;
   void check_arity(size_t n) const { check_arity(n, n); }
   void check_arity(size_t least, size_t most) const;
+  // The type of an output that the attribute "out" may ask for in another type than `t`: a float
+  // type, or q8a, whose rows are whole blocks.
+  [[nodiscard]] Type requested(const Type& t) const;
 };
 
 // What a gradient rule sees: the graph to add to, the node, and the gradient of each of its outputs

@@ -15,7 +15,7 @@ namespace bantam::ops {
 // --- shape ---------------------------------------------------------------------------------
 Value reshape(Graph& g, Value x, const SymShape& shape);     // a view
 Value transpose(Graph& g, Value x, int axis_a, int axis_b);  // copies
-Value cast(Graph& g, Value x, DType dtype);                  // f32 <-> bf16; itself if equal
+Value cast(Graph& g, Value x, DType dtype);  // f32 <-> bf16, f32 -> q8a; itself if equal
 
 Value slice_columns(Graph& g, Value x, int64_t first, int64_t count);  // [..., C] -> [..., count]
 Value concat_columns(Graph& g, std::span<const Value> parts);          // side by side
@@ -71,6 +71,9 @@ Value quantize(Graph& g, Value x);
 Value rms_norm(Graph& g, Value x, Value weight, double eps, DType out = DType::f32);
 // (x - mean) / sqrt(variance + eps) w + b; weight and bias f32 [C].
 Value layer_norm(Graph& g, Value x, Value weight, Value bias, double eps, DType out = DType::f32);
+// The sum a + b, and its rms_norm.
+std::vector<Value> add_rms_norm(Graph& g, Value a, Value b, Value weight, double eps,
+                                DType out = DType::f32);
 Value softmax(Graph& g, Value x);              // over the innermost extent
 Value swiglu(Graph& g, Value gate, Value up);  // silu(gate) * up
 
@@ -95,9 +98,11 @@ struct AttentionOptions {
   double scale = 1;    // of q k^T
   bool causal = true;  // row n sees cells 0..positions[n] of its sequence; else all C
   int64_t window = 0;  // and of these only the last so many (causal only); 0: all
+  int64_t keep = 0;    // beside a window the first so many too: whole pages
   double softcap = 0;  // scores become softcap tanh(score / softcap); 0: they stay
   Value sinks = {};    // f32 [H]: a score of no cell, which takes its share of the softmax
   Value bias = {};     // f32 [H, N, C], added to the scores of the row's own sequence
+  Value pages = {};    // i32 [S, B]: k and v are pages [P, K, 64, D] of a cache, and C is 64 B
 };
 // Grouped-query attention with online softmax. q: [N, H, D]; k: [S, C, K, D]; v: [S, C, K, E]; row
 // n belongs to sequence sequences[n]. -> [N, H, E].
@@ -113,9 +118,10 @@ struct RelativeBias {
   bool bidirectional = false;
 };
 Value relative_bias(Graph& g, Value table, Value positions, const RelativeBias& options);
-// Writes row n of x [N, K, D] to cell (sequences[n], positions[n]) of a cache [S, C, K, D] and
-// returns the cache after the write.
-Value cache_write(Graph& g, Value cache, Value x, Value sequences, Value positions);
+// Writes row n of x [N, K, D] to cell (sequences[n], positions[n]) of a cache [S, C, K, D], or of
+// one in pages, and returns the cache after the write. Rows without a cell are left out.
+Value cache_write(Graph& g, Value cache, Value x, Value sequences, Value positions,
+                  Value pages = {});
 
 Value embedding(Graph& g, Value table, Value ids, DType out = DType::f32);  // [V, C], [N] -> [N, C]
 

@@ -12,6 +12,9 @@ Graph fold_constants(const Graph& g);
 Graph fuse_projections(const Graph& g);
 // linear(x, quantised W) -> linear(quantize(x), W): after CSE activations are quantised once a row.
 Graph quantize_activations(const Graph& g);
+// Norms, gated units and residual sums join the steps beside them: rms_norm(a + b), and what is
+// quantised, in one step. The same bits.
+Graph fuse_steps(const Graph& g);
 // The quantised weights that only products (and look-ups of rows beside them) read become
 // interleaved; whoever binds them has to bring them in that layout.
 Graph interleave_weights(Graph g);
@@ -23,7 +26,7 @@ Graph expand_fallbacks(const Graph& g, bool (*expand)(const Op&));
 Graph checkpoint_activations(const Graph& g);
 
 // The passes that every graph goes through before planning. Inference also fuses projections and
-// quantises activations; training keeps projections apart for their gradients.
+// steps and quantises activations; training keeps projections apart for their gradients.
 Graph optimize(const Graph& g, bool training);
 
 }  // namespace bantam

@@ -1,11 +1,19 @@
 #include "models/builder.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
 #include "tensor/layout.h"
 
 namespace bantam {
+namespace {
+
+int64_t round_up(int64_t n, int64_t to) {
+  return (n + to - 1) / to * to;
+}
+
+}  // namespace
 
 std::string block_name(int64_t block, std::string_view name) {
   return fmt::format("blk.{}.{}", block, name);
@@ -120,17 +128,30 @@ Value Builder::rope(Value x, const ops::RopeOptions& options) {
   return ops::rope(g, x, text_.positions, options);
 }
 
-int64_t Builder::cell_count(int64_t tokens) const {
-  if (!options_.cache) return tokens;
-  return (tokens + kInterleavedRows - 1) / kInterleavedRows * kInterleavedRows;
+// Of a window: what the first row of a run sees of it and the rows themselves, wherever in its page
+// that begins.
+int64_t Builder::page_count(int64_t window, int64_t keep) const {
+  const BuildOptions::Cache& c = *options_.cache;
+  int64_t each = round_up(c.cells, kPageCells);
+  if (window > 0) {
+    each = std::min(each, keep + round_up(window - 1 + c.batch, kPageCells) + kPageCells);
+  }
+  const int64_t all = each * c.sequences;
+  return (c.pool > 0 ? std::min(all, round_up(c.pool, kPageCells)) : all) / kPageCells;
+}
+
+Value Builder::page_table(int64_t window, int64_t keep) {
+  std::string name = "pages";
+  for (const int64_t part : {window, keep})
+    if (part > 0) name += fmt::format(".{}", part);
+  const BuildOptions::Cache& c = *options_.cache;
+  return g.input(name, {DType::i32, {c.sequences, round_up(c.cells, kPageCells) / kPageCells}});
 }
 
 // Keys are kept as products with a query read them: a vector of cells at a time.
 Value Builder::cell_state(std::string_view name, const SymShape& shape, std::string_view which) {
-  SymShape whole = shape;
-  whole[1] = cell_count(shape[1].factor);
   const Layout layout = which == "k" ? Layout::interleaved : Layout::rows;
-  return g.state(fmt::format("{}{}", options_.prefix, name), {options_.cache->type, whole, layout});
+  return g.state(fmt::format("{}{}", options_.prefix, name), {options_.cache->type, shape, layout});
 }
 
 // Outliers of keys would take most of the 16 levels; scores stay what they are if queries are
@@ -141,25 +162,35 @@ Value Builder::rotated(Value x) {
   return ops::hadamard(g, x, columns & -columns);
 }
 
-Value Builder::cells(Value x, std::string_view which) {
+Value Builder::cells(Value x, std::string_view which, const ops::AttentionOptions& o) {
   const SymShape& s = g.shape(x);
   if (!options_.cache) {
     const int64_t length = context();
     return ops::reshape(g, x, {s[0].factor / length, length, s[1], s[2]});
   }
+  if (!paged()) {
+    // An encoder is done with a block's keys and values when the next one writes its own.
+    const int64_t count = round_up(context(), kInterleavedRows);
+    const Value cache = cell_state(fmt::format("source.{}", which),
+                                   {options_.cache->sources, count, s[1], s[2]}, which);
+    return ops::cache_write(g, cache, x, text_.sequences, text_.positions);
+  }
   const std::string use = use_ == 0 ? "" : fmt::format("{}.", use_);
-  // An encoder is done with a block's keys and values when the next one writes its own.
-  const bool source = source_ends_.defined();
-  const std::string name =
-      source ? fmt::format("source.{}", which) : fmt::format("cache.{}.{}{}", block_, use, which);
-  const int64_t sequences = source ? options_.cache->sources : options_.cache->sequences;
-  const Value cache = cell_state(name, {sequences, context(), s[1], s[2]}, which);
-  return ops::cache_write(g, cache, x, text_.sequences, text_.positions);
+  const Value cache = cell_state(fmt::format("cache.{}.{}{}", block_, use, which),
+                                 {page_count(o.window, o.keep), s[1], kPageCells, s[2]}, which);
+  return ops::cache_write(g, cache, x, text_.sequences, text_.positions, o.pages);
 }
 
 Value Builder::attention(Value q, Value k, Value v, const ops::AttentionOptions& options) {
-  const Value keys = cells(rotated(k), "k"), values = cells(v, "v");
   ops::AttentionOptions o = options;
+  if (paged()) {
+    if (o.causal && o.window == 0) {
+      o.window = options_.cache->window;
+      o.keep = o.window > 0 ? options_.cache->keep : 0;
+    }
+    o.pages = page_table(o.window, o.keep);
+  }
+  const Value keys = cells(rotated(k), "k", o), values = cells(v, "v", o);
   Value last = text_.positions;
   if (!o.causal && (options_.cache || source_ends_.defined())) {
     // There are more cells than the text has tokens: all rows see up to its end.
@@ -175,7 +206,8 @@ Value Builder::relative_bias(std::string_view name, int64_t buckets, int64_t hea
                              const ops::RelativeBias& options) {
   const Value table = parameter(fmt::format("{}.weight", name), {buckets, heads});
   ops::RelativeBias o = options;
-  o.cells = cell_count(context());
+  o.cells = context();
+  if (options_.cache) o.cells = round_up(o.cells, paged() ? kPageCells : kInterleavedRows);
   return ops::relative_bias(g, table, text_.positions, o);
 }
 

@@ -29,11 +29,15 @@ struct BuildOptions {
   DType compute = DType::f32;
   double dropout = 0;
 
-  // Inference: keys and values live in a cache of `cells` positions for each sequence.
+  // Inference: keys and values live in pages of a cache, `cells` positions for each sequence.
   struct Cache {
     int64_t sequences = 1, cells = 0;
     DType type = DType::f16;
     int64_t sources = 1, source_cells = 0;  // encoder-decoders: source texts, and cells of each
+    int64_t batch = 256;                    // most rows of a run
+    int64_t pool = 0;  // most cells that there are pages for; 0: enough for all sequences
+    // Blocks that would see all cells see the last `window` (0: all) and the first `keep`.
+    int64_t window = 0, keep = 0;
   };
   std::optional<Cache> cache;
   // Training: the rows are whole sequences of this length (the cache is not set), those of the
@@ -59,7 +63,8 @@ enum class Bias { where_present, always, never };
 // attention over a cache is not causal also "ends" (i32 [N]): the last position of each row's text.
 // What an encoder reads has inputs of its own, "source_ids", "source_sequences", "source_positions"
 // and "source_ends"; rows that look at a source have "seen_ends", its last position, and, where
-// they stand in a cache, "seen_sources", which one it is.
+// they stand in a cache, "seen_sources", which one it is. The pages of a cache are told by tables:
+// "pages" (i32 [S, B]), and one for each window that blocks have, "pages.512".
 class Builder {
  public:
   Builder(Graph& graph, BuildOptions options);
@@ -147,11 +152,14 @@ class Builder {
   [[nodiscard]] bool biased(std::string_view name, Bias bias) const;
   Value state(std::string_view name, const SymShape& shape_of_one);
   [[nodiscard]] int64_t context() const;
-  // Fresh keys or values [N, K, D], or the cache after they were written to it, as [S, C, K, D].
-  Value cells(Value x, std::string_view which);
-  // Cells that so many tokens take: in a cache, whole groups.
-  [[nodiscard]] int64_t cell_count(int64_t tokens) const;
-  // Keys ("k") or values ("v") of a cache [S, C, K, D].
+  // Whether keys and values are kept in pages now: not those of a source.
+  [[nodiscard]] bool paged() const { return options_.cache && !source_ends_.defined(); }
+  // The table of those that see a window and what is kept, and how many pages it has.
+  Value page_table(int64_t window, int64_t keep);
+  [[nodiscard]] int64_t page_count(int64_t window, int64_t keep) const;
+  // Fresh keys or values [N, K, D] as [S, C, K, D], or the cache after they were written to it.
+  Value cells(Value x, std::string_view which, const ops::AttentionOptions& options);
+  // Keys ("k") or values ("v") of a cache [S, C, K, D], of whole groups.
   Value cell_state(std::string_view name, const SymShape& shape, std::string_view which);
   Value rotated(Value x);
 

@@ -54,6 +54,7 @@ class Search {
 
   BeamResult run(Session& session, std::span<const int32_t> prompt) {
     BeamResult result;
+    for (int32_t i = 0; i < options_.beams; ++i) engine_.truncate(i, 0);  // what others wrote
     result.prompt_tokens = static_cast<int64_t>(prompt.size());
     const Clock::time_point start = Clock::now();
     feed_prompt(session, prompt);

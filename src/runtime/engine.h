@@ -12,6 +12,8 @@
 #include "base/thread_pool.h"
 #include "graph/plan.h"
 #include "models/model.h"
+#include "runtime/page_table.h"
+#include "tensor/layout.h"
 
 namespace bantam {
 
@@ -23,10 +25,19 @@ struct EngineOptions {
   bool all_logits = false;  // logits for every token of a run (perplexity), not one per sequence
   // f32, f16, bf16, q8_0, or q4_0 (with keys rotated, see ops/hadamard.cpp).
   DType cache_type = DType::f16;
+  // Tokens that all sequences together have room for (keys and values lie in pages of 64), where it
+  // is less than `sequences` times the context; 0: that.
+  int64_t cache_cells = 0;
+  // Blocks that would see the whole text see its last `cache_window` tokens (0: all) and the first
+  // `cache_sinks`, rounded up to pages (Xiao et al. 2023); the rest is not kept.
+  int64_t cache_window = 0, cache_sinks = kPageCells;
   // Quantised weights are put into the layout that kernels read fastest (tensor/layout.h), in
   // memory of the engine; mapped ones then leave memory. Otherwise they are read as the file has
   // them.
   bool interleave = true;
+  // The bytes of mapped weights that may be in memory at a time (runtime/weight_stream.h); 0: all.
+  // They are then read as the file has them: pack it for the layout above.
+  int64_t stream = 0;
   // Encoder-decoders: source texts that are kept at a time (0: one for each sequence), and the
   // longest of them in tokens (0: as long as the context).
   int64_t sources = 0, source_context = 0;
@@ -42,7 +53,9 @@ struct MemoryPlan {
   [[nodiscard]] int64_t total() const { return weights + cache + activations + buffers + process; }
 };
 
+class KvCache;
 class SourceReader;
+class WeightStream;
 
 // A model with the plan that runs it, the threads, and the caches of its sequences. Calls are
 // serialised: any thread may call, one run happens at a time.
@@ -53,9 +66,9 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // One token of a run: where it goes, and whether its logits are wanted. The cells below its
-  // position must have been filled by earlier tokens of the sequence (of this run or before). A
-  // recurrent model's tokens must come one after the other: position 0 begins a sequence anew.
+  // One token of a run: where it goes, and whether its logits are wanted. A sequence's tokens come
+  // one after the other (in this run or before), from position 0. Going back forgets what stood
+  // there and after it: to 0 always, elsewhere if `can_go_on`.
   struct Row {
     int32_t token = 0;
     int32_t sequence = 0;
@@ -65,8 +78,9 @@ class Engine {
   // Runs up to `batch` rows and copies the wanted rows' logits, in order, to `logits` [wanted, V].
   // What a row gives does not depend on the rows that it is run with; but a row of an encoder sees
   // all rows of its sequence, which must come in one run.
-  // Throws ErrorKind::usage for ids outside the vocabulary, positions outside the context, or
-  // positions that a recurrent model cannot go to.
+  // Throws ErrorKind::usage for ids outside the vocabulary, positions outside the context or that a
+  // sequence cannot go to, and ErrorKind::resource if the cache has too few pages (cache_cells);
+  // sequences stand where they stood then.
   void run(std::span<const Row> rows, std::span<float> logits);
 
   // Encoder-decoders: reads source texts of at most `batch` tokens together (a single one may be
@@ -81,20 +95,29 @@ class Engine {
   // The source that a sequence is written from: at first the one of the same number, or source 0.
   void look_at(int32_t sequence, int32_t source);
 
-  // Lets sequence `to` go on from where sequence `from` stands after `length` tokens; of a
-  // recurrent model, all of them.
+  // Lets sequence `to` go on from where sequence `from` stood after `length` tokens. Keys and
+  // values are shared, not copied: each takes pages of its own as it writes. Throws
+  // ErrorKind::usage where `from` itself could not go on.
   void copy(int32_t from, int32_t to, int64_t length);
+  // Gives a sequence the longest beginning of a text that another one has, as `copy` does; returns
+  // its length.
+  int64_t share_prefix(int32_t sequence, std::span<const int32_t> text);
+
+  // Whether a sequence can go on after its first `length` tokens. A recurrent model's state cannot
+  // be taken back, and blocks with a window keep little more than that.
+  [[nodiscard]] bool can_go_on(int32_t sequence, int64_t length) const;
+  // Forgets all but the first `length` tokens, after which it must be able to go on.
+  void truncate(int32_t sequence, int64_t length);
 
   // Whether blocks carry a state from token to token that cannot be taken back (Mamba), beside or
   // instead of keys and values.
-  [[nodiscard]] bool recurrent() const { return !next_.empty(); }
+  [[nodiscard]] bool recurrent() const { return !states_.empty(); }
 
-  // What the model remembers of the first `length` tokens of a sequence: keys, values and states,
-  // but not the source text that it is written from.
-  // A recurrent model remembers all of its tokens or none.
+  // A sequence's first tokens and what is needed to go on after them: keys, values and states, but
+  // not the source text that it is written from.
   struct Memory {
-    int64_t length = 0;
-    std::vector<std::vector<std::byte>> states;
+    std::vector<int32_t> tokens;
+    std::vector<std::byte> bytes;
   };
   [[nodiscard]] Memory save(int32_t sequence, int64_t length) const;
   // Throws ErrorKind::usage if the memory is of an engine with other states.
@@ -114,35 +137,42 @@ class Engine {
   void observe(Executor::Observer observer, void* user);
 
  private:
-  // A leaf of the graph that outlives runs: [S, ...]. Of keys and values, the first cells of a
-  // sequence are its first tokens; any other is a whole.
-  struct State {
-    Tensor tensor;
-    bool cells;
-    [[nodiscard]] std::span<std::byte> of(int32_t sequence, int64_t length) const;
-  };
-
   void check(std::span<const Row> rows, std::span<const float> logits) const;
-  void interleave(std::span<const Graph* const> graphs);
+  void take_weights(std::span<const Graph* const> graphs);
   void bind_model(const Graph& g, Executor& executor);
   void fill_ends(std::span<const Row> rows);
   void fill_seen(std::span<const Row> rows);
   void check_sequence(int32_t sequence) const;
-  void advance(std::span<const Row> rows);
+  void check_can_go_on(int32_t sequence, int64_t length) const;
+  [[nodiscard]] const std::vector<int32_t>& text(int32_t sequence) const;
+  [[nodiscard]] bool reaches(int32_t sequence, int64_t length) const;
+  [[nodiscard]] std::span<std::byte> state_of(const Tensor& state, int32_t sequence) const;
+  [[nodiscard]] int64_t saved_bytes(int64_t length) const;
+  void forget(int32_t sequence, int64_t length);
+  void share(int32_t from, int32_t to, int64_t length);
+  void find_spans(std::span<const Row> rows);
+  void remember(std::span<const Row> rows);
 
   std::shared_ptr<const Model> model_;
   EngineOptions options_;
   ThreadPool pool_;
   std::shared_ptr<const Plan> plan_;
   MemoryPlan memory_;
-  // Weights that the model has in another layout, in one block.
-  Tensor interleaved_;
-  std::map<std::string, TensorView> interleaved_views_;
-  std::vector<State> states_;
-  std::vector<int32_t> next_;  // of a recurrent model: where each sequence goes on
+  // Weights that the engine has made its own, in one block.
+  Tensor own_weights_;
+  std::map<std::string, TensorView> own_views_;
+  std::unique_ptr<KvCache> cache_;
+  std::vector<Tensor> states_;               // [S, ...], of a recurrent model
+  std::vector<std::vector<int32_t>> texts_;  // the tokens of each sequence
+  std::vector<PageTable::Span> spans_;       // of a run
+  std::vector<int32_t> span_of_;             // where the span of each sequence stands; -1: none
   Tensor ids_, sequences_, positions_, rows_, ends_, seen_sources_, seen_ends_;
   int64_t result_size_ = 0;
   std::unique_ptr<Executor> executor_;
+  // While weights are streamed: told of each step, as is the observer.
+  std::unique_ptr<WeightStream> stream_;
+  Executor::Observer observer_ = nullptr;
+  void* observer_user_ = nullptr;
   // Encoder-decoders.
   std::unique_ptr<SourceReader> reader_;
   std::map<std::string, Tensor> source_states_;

@@ -7,6 +7,7 @@
 #include "cpu/backend.h"
 #include "graph/passes.h"
 #include "runtime/inference_graph.h"
+#include "runtime/weight_stream.h"
 
 namespace bantam {
 namespace {
@@ -19,6 +20,10 @@ std::shared_ptr<const Plan> make_plan(const Model& model, const EngineOptions& o
   if (part == Part::encoder) limits = {most_source_tokens(o)};
   return std::make_shared<Plan>(optimize(inference_graph(model, o, part), false), cpu_backend(),
                                 std::move(limits), threads);
+}
+
+int threads_of(const EngineOptions& o) {
+  return o.threads > 0 ? o.threads : ThreadPool::default_size();
 }
 
 }  // namespace
@@ -45,6 +50,19 @@ EngineOptions complete(const Model& model, EngineOptions o) {
   positive("source context", o.source_context);
   positive("sources", o.sources);
   o.batch = std::min(o.batch, o.context * o.sequences);
+  if (o.stream > 0) {
+    o.interleave = false;  // a copy would be in memory
+    if (model.config.reads_source()) {
+      fail(ErrorKind::usage, "engine", "expected a decoder to stream the weights of, got \"{}\"",
+           model.config.architecture);
+    }
+  }
+  for (const auto& [name, value] : {std::pair{"cache cells", o.cache_cells},
+                                    {"cache window", o.cache_window},
+                                    {"cache sinks", o.cache_sinks}}) {
+    if (value < 0) fail(ErrorKind::usage, "engine", "{}: expected at least 0, got {}", name, value);
+  }
+  o.cache_sinks = (o.cache_sinks + kPageCells - 1) / kPageCells * kPageCells;
   if (!can_cache(model.config, o.cache_type)) {
     fail(ErrorKind::usage, "engine",
          "cache type {}: expected heads of a multiple of {}, which this model does not have",
@@ -67,7 +85,12 @@ EnginePlans make_engine_plans(const Model& model, const EngineOptions& o, int th
   return {make_plan(model, o, threads, Part::decoder), make_plan(model, o, threads, Part::encoder)};
 }
 
-MemoryPlan memory_of(const EnginePlans& plans) {
+bool is_streamed(const Tensor& weight) {
+  constexpr int64_t kSmallWeight = 1 << 15;
+  return weight.mapped() && weight.bytes() > kSmallWeight;
+}
+
+MemoryPlan memory_of(const EnginePlans& plans, const Model& model, const EngineOptions& o) {
   const auto bytes = [&](std::string_view kind) {
     return plans.run->leaf_bytes(kind) +
            (plans.read != nullptr ? plans.read->leaf_bytes(kind, plans.run.get()) : 0);
@@ -75,13 +98,24 @@ MemoryPlan memory_of(const EnginePlans& plans) {
   // The two take turns in one arena.
   const int64_t arena = std::max(plans.run->arena_bytes(),
                                  plans.read != nullptr ? plans.read->arena_bytes() : int64_t{0});
-  return {bytes("weight"), bytes("state"), arena, bytes("input"), resident_bytes()};
+  int64_t weights = bytes("weight");
+  if (o.stream > 0) {
+    const WeightStream::Need need = WeightStream::need(*plans.run, model);
+    weights += WeightStream::window(need, o.stream) + WeightStream::kAround - need.all;
+  }
+  const int64_t texts = o.sequences * o.context * static_cast<int64_t>(sizeof(int32_t));
+  return {weights, bytes("state"), arena, bytes("input") + texts, resident_bytes()};
+}
+
+int64_t least_stream(const Model& model, const EngineOptions& options) {
+  const EngineOptions o = complete(model, options);
+  return WeightStream::need(*make_engine_plans(model, o, threads_of(o)).run, model).least;
 }
 
 MemoryPlan plan_memory(const Model& model, EngineOptions options) {
   const EngineOptions o = complete(model, options);
-  const int threads = o.threads > 0 ? o.threads : ThreadPool::default_size();
-  return memory_of(make_engine_plans(model, o, threads));
+  const int threads = threads_of(o);
+  return memory_of(make_engine_plans(model, o, threads), model, o);
 }
 
 }  // namespace bantam

@@ -18,7 +18,15 @@ Graph inference_graph(const Model& model, const EngineOptions& o, Part part) {
                                         : Storage{found->second.dtype(), found->second.layout()};
   };
   b.has_weight = [&](std::string_view name) { return model.weights.contains(name); };
-  b.cache = {o.sequences, o.context, o.cache_type, o.sources, o.source_context};
+  b.cache = {.sequences = o.sequences,
+             .cells = o.context,
+             .type = o.cache_type,
+             .sources = o.sources,
+             .source_cells = o.source_context,
+             .batch = o.batch,
+             .pool = o.cache_cells,
+             .window = o.cache_window,
+             .keep = o.cache_window > 0 ? o.cache_sinks : 0};
   const Extent tokens(1, g.symbol("tokens"));
   if (part == Part::encoder) {
     b.source_rows = tokens;

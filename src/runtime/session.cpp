@@ -142,7 +142,8 @@ std::span<const float> Session::feed(std::span<const int32_t> tokens) {
 
 void Session::rewind(int64_t length) {
   BANTAM_ASSERT(length >= 0 && length <= position());
-  if (!engine_->recurrent() || length == position()) {
+  if (engine_->can_go_on(sequence_, length)) {
+    engine_->truncate(sequence_, length);
     tokens_.resize(static_cast<size_t>(length));
     return;
   }
@@ -151,13 +152,21 @@ void Session::rewind(int64_t length) {
   feed(kept);
 }
 
+int64_t Session::share_prefix(std::span<const int32_t> text) {
+  if (!tokens_.empty() || text.empty()) return 0;
+  // The last token is read for its logits.
+  const int64_t shared = engine_->share_prefix(sequence_, text.first(text.size() - 1));
+  tokens_.assign(text.begin(), text.begin() + shared);
+  return shared;
+}
+
 Session::Saved Session::save() const {
-  return {tokens_, logits_, engine_->save(sequence_, position())};
+  return {logits_, engine_->save(sequence_, position())};
 }
 
 void Session::restore(const Saved& saved) {
   engine_->restore(sequence_, saved.memory);
-  tokens_ = saved.tokens;
+  tokens_ = saved.memory.tokens;
   logits_ = saved.logits;
 }
 

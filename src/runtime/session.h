@@ -68,13 +68,17 @@ class Session {
   // too short, naming both lengths.
   std::span<const float> feed(std::span<const int32_t> tokens);
   // Forgets everything after the first `length` tokens. A recurrent model's state cannot be taken
-  // back: it reads those tokens again (a saved session is restored without).
+  // back, and blocks with a window keep little else: those tokens are read again where it has to be
+  // (a saved session is restored without).
   void rewind(int64_t length);
+  // At the beginning of a session: takes over what another sequence of the engine has of this text,
+  // to the same bits as if it were fed. Returns how many tokens need not be fed any more; never
+  // all.
+  int64_t share_prefix(std::span<const int32_t> text);
 
   // The tokens so far with what the model remembers of them. Restored into this or another session
   // of an engine with the same model, the text goes on with the same bits.
   struct Saved {
-    std::vector<int32_t> tokens;
     std::vector<float> logits;
     Engine::Memory memory;
   };

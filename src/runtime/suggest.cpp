@@ -1,186 +1,325 @@
 #include "runtime/suggest.h"
 
 #include <algorithm>
-#include <cmath>
-#include <map>
-#include <queue>
 
 #include "base/error.h"
+#include "runtime/branches.h"
+#include "runtime/next_tokens.h"
+#include "runtime/session.h"
+#include "runtime/word_pieces.h"
 
 namespace bantam {
 namespace {
 
-bool is_space(char c) {
-  return c == ' ' || c == '\n' || c == '\t' || c == '\r';
-}
+// Paths less probable than this are not followed.
+constexpr float kLeast = 1e-7f;
 
-// Letters, digits, apostrophes within words and every byte of a character beyond ASCII.
-bool in_word(char c) {
-  const auto u = static_cast<unsigned char>(c);
-  return u >= 0x80 || (u >= '0' && u <= '9') || ((u | 0x20) >= 'a' && (u | 0x20) <= 'z') ||
-         c == '\'';
-}
-
-// A path of tokens after the fixed part of the text.
+// A path of tokens after the fixed part of the text that was looked into.
 struct Path {
-  double probability;
+  double probability = 1;
   std::vector<int32_t> tokens;
   std::string text;
-  bool operator<(const Path& other) const { return probability < other.probability; }
 };
 
-class Search {
+// One token more than a path; not looked into yet.
+struct Step {
+  double probability = 1;
+  int32_t path = -1;  // -1: the step to the empty path
+  uint32_t rank = 0;
+  // Ties go to the older path and the first piece, so that the order depends on nothing else.
+  bool operator<(const Step& o) const {
+    if (probability != o.probability) return probability < o.probability;
+    return path != o.path ? path > o.path : rank > o.rank;
+  }
+};
+
+std::shared_ptr<Engine> make_engine(std::shared_ptr<const Model> model, const SuggestOptions& o) {
+  expect_no_source(*model);
+  if (model->tokenizer == nullptr) {
+    fail(ErrorKind::model, model->name, "expected a model with a tokenizer, got none");
+  }
+  if (!model->config.causal) {
+    fail(ErrorKind::model, model->name,
+         "expected a model that continues text, got the encoder \"{}\" (see bantam embed)",
+         model->config.architecture);
+  }
+  EngineOptions e;
+  e.threads = o.threads;
+  const int64_t most = model->config.context_length;
+  e.context = o.context == 0 ? most : std::min(o.context, most);
+  e.sequences = std::max<int64_t>(o.sequences, 2);
+  e.batch = 64;
+  return std::make_shared<Engine>(std::move(model), e);
+}
+
+}  // namespace
+
+class Suggester::Search {
  public:
-  Search(Session& session, std::string_view text, const SuggestOptions& options)
-      : session_(session), options_(options), tokenizer_(*session.engine().model().tokenizer) {
-    // Tokens carry the space before a word: the last space and what follows it is left open.
+  Search(const std::shared_ptr<Engine>& engine, const SuggestOptions& options)
+      : options_(options),
+        tokenizer_(*engine->model().tokenizer),
+        branches_(engine),
+        pieces_(tokenizer_),
+        memo_(pieces_, kLeast, options.memo_bytes) {}
+
+  std::vector<Suggestion> suggest(std::string_view text) {
+    memo_.forget_old();
+    read(text);
+    steps_.assign(1, Step());
+    paths_.clear();
+    words_.clear();
+    total_ = 0;
+    if (options_.count == 0) return {};
+    for (int64_t i = 0; i < options_.most_paths && !steps_.empty(); ++i) {
+      if (steps_.front().probability <= least_useful()) break;
+      look_into_best([this](const Step& step, size_t place) { return is_needed(step, place); });
+    }
+    return best_words();
+  }
+
+  // Goes on with the search, past the paths that matter to the last answer.
+  void prepare(int64_t paths) {
+    const int64_t rows = branches_.rows();
+    while (!steps_.empty() && branches_.rows() - rows < paths) {
+      look_into_best([](const Step&, size_t) { return true; });
+    }
+  }
+
+  [[nodiscard]] Work work() const { return {runs_, branches_.rows(), looked_into_}; }
+
+ private:
+  // Tokens carry the space before a word: the last space and what follows it is left open.
+  void read(std::string_view text) {
     const size_t space = text.find_last_of(" \n\t\r");
     const size_t cut = space == std::string_view::npos ? 0 : space;
     open_ = text.substr(cut);
     if (space == std::string_view::npos && tokenizer_.spec().add_space_prefix) {
       open_.insert(open_.begin(), ' ');
     }
-    context_ = tokenizer_.encode(text.substr(0, cut));
-    if (context_.empty()) {
-      context_.push_back(tokenizer_.bos() >= 0 ? tokenizer_.bos() : std::max(tokenizer_.eos(), 0));
+    typed_ = open_.size();
+    while (typed_ > 0 && in_word(open_[typed_ - 1])) --typed_;
+    if (context_.empty() || text.substr(0, cut) != fixed_) {
+      fixed_ = text.substr(0, cut);
+      context_ = prompt_ids(branches_.engine().model(), fixed_);
+      cut_context();
     }
   }
 
-  std::vector<Suggestion> run() {
-    session_.rewind(0);
-    session_.feed(std::span(context_).first(context_.size() - 1));
-    // The last token is fed again with each path, for the logits after it.
-    paths_.push({1.0, {context_.back()}, ""});
-    for (int64_t runs = 0; !paths_.empty() && runs < options_.most_runs; ++runs) {
-      const Path path = paths_.top();
-      if (path.probability <= least_useful()) break;
-      paths_.pop();
-      expand(path);
-    }
-    return best();
+  // Keeps the end of a long text. Where it begins moves in large steps, as the caches must then be
+  // filled again, and depends on the text alone.
+  void cut_context() {
+    const auto length = static_cast<size_t>(branches_.engine().context());
+    most_path_ = std::min<size_t>(32, length / 4);
+    const size_t most = std::max<size_t>(1, length - most_path_);
+    if (context_.size() <= most) return;
+    const size_t step = std::max<size_t>(1, most / 2);
+    const size_t begin = (context_.size() - most + step - 1) / step * step;
+    const bool keep_first = tokenizer_.spec().add_bos && begin + 1 < context_.size();
+    context_.erase(context_.begin() + (keep_first ? 1 : 0),
+                   context_.begin() + static_cast<std::ptrdiff_t>(begin));
   }
 
- private:
   [[nodiscard]] bool is_open(const std::string& text) const { return text.size() < open_.size(); }
 
-  // Where the word that a path is in begins: the typed one's, or the one after it.
-  [[nodiscard]] size_t word_begin(const std::string& text) const {
-    size_t at = open_.size();
-    if (at < text.size() && is_space(text[at])) return at + 1;  // after the typed word
-    while (at > 0 && !is_space(open_[at - 1])) --at;
-    return at;
+  [[nodiscard]] std::vector<int32_t> tokens_of(const Step& step) const {
+    std::vector<int32_t> tokens = context_;
+    if (step.path < 0) return tokens;
+    const Path& path = paths_[static_cast<size_t>(step.path)];
+    tokens.insert(tokens.end(), path.tokens.begin(), path.tokens.end());
+    tokens.push_back(pieces_.id(step.rank));
+    return tokens;
   }
 
-  void expand(const Path& path) {
-    const std::span<const float> probabilities = softmax(path);
-    session_.rewind(static_cast<int64_t>(context_.size()) - 1);
-    double boundary = 0;
-    for (int32_t id = 0; id < tokenizer_.vocab_size(); ++id) {
-      const double p = probabilities[static_cast<size_t>(id)];
-      const TokenType type = tokenizer_.type(id);
-      if (type == TokenType::control || type == TokenType::unknown) {
-        boundary += p;
-        continue;
-      }
-      const std::string_view piece = tokenizer_.piece(id);
-      if (piece.empty()) continue;
-      if (!is_open(path.text)) {
-        const bool ends = !in_word(piece.front());
-        if (ends) boundary += p;
-        const bool next_word = path.text.size() == open_.size() && piece.front() == ' ';
-        if (ends && !next_word) continue;
-      }
-      follow(path, id, piece, path.probability * p);
+  // If the best step is not known, the next ones that `wanted(step, its place)` are run with it.
+  template <typename Wanted>
+  void look_into_best(const Wanted& wanted) {
+    const Step step = steps_.front();
+    const std::vector<int32_t> tokens = tokens_of(step);
+    const NextTokens* next = memo_.find(tokens);
+    if (next == nullptr) {
+      learn(unknown(wanted));
+      next = memo_.find(tokens);
     }
-    if (!is_open(path.text)) complete(path.text, path.probability * boundary);
+    std::pop_heap(steps_.begin(), steps_.end());
+    steps_.pop_back();
+    Path path;
+    path.probability = step.probability;
+    path.tokens.assign(tokens.begin() + static_cast<std::ptrdiff_t>(context_.size()), tokens.end());
+    if (step.path >= 0) {
+      path.text = paths_[static_cast<size_t>(step.path)].text;
+      path.text += pieces_.piece(step.rank);
+    }
+    paths_.push_back(std::move(path));
+    ++looked_into_;
+    follow(paths_.back(), *next);
   }
 
-  void follow(const Path& path, int32_t id, std::string_view piece, double p) {
-    if (p < kLeast) return;
-    std::string text = path.text + std::string(piece);
-    const size_t both = std::min(text.size(), open_.size());
-    if (text.compare(0, both, open_, 0, both) != 0) return;
-    if (is_open(path.text) && text.size() >= open_.size()) total_ += p;
-    // Words only: no token that holds a word and what follows it, none of punctuation.
-    const size_t begin = is_open(text) ? text.size() : word_begin(text);
-    if (!std::all_of(text.begin() + static_cast<std::ptrdiff_t>(std::min(begin, text.size())),
-                     text.end(), in_word)) {
+  template <typename Wanted>
+  std::vector<std::vector<int32_t>> unknown(const Wanted& wanted) {
+    const size_t most = branches_.width();
+    std::vector<Step> best(std::min(steps_.size(), 4 * most));
+    std::partial_sort_copy(steps_.begin(), steps_.end(), best.begin(), best.end(),
+                           [](const Step& a, const Step& b) { return b < a; });
+    std::vector<std::vector<int32_t>> texts;
+    for (size_t i = 0; i < best.size() && texts.size() < most; ++i) {
+      if (i > 0 && !wanted(best[i], i)) break;
+      std::vector<int32_t> tokens = tokens_of(best[i]);
+      if (memo_.find(tokens) == nullptr) texts.push_back(std::move(tokens));
+    }
+    return texts;
+  }
+
+  // Whether a step will be looked into whatever the ones before it give: if each of them ends in
+  // one word, there are still too few that are more probable. With several threads one more run
+  // costs more than a few rows in vain.
+  [[nodiscard]] bool is_needed(const Step& step, size_t place) const {
+    const auto better =
+        static_cast<size_t>(std::count_if(words_.begin(), words_.end(), [&](const Suggestion& s) {
+          return s.probability >= step.probability;
+        }));
+    const size_t in_vain = branches_.engine().threads() > 1 ? 3 : 0;
+    return step.probability > least_useful() && place + better < options_.count + in_vain;
+  }
+
+  void learn(const std::vector<std::vector<int32_t>>& texts) {
+    const std::span<const float> logits = branches_.run(texts, context_.size());
+    ++runs_;
+    const size_t V = logits.size() / texts.size();
+    for (size_t i = 0; i < texts.size(); ++i) memo_.add(texts[i], logits.subspan(i * V, V));
+  }
+
+  void follow(const Path& path, const NextTokens& next) {
+    found_.clear();
+    if (is_open(path.text)) {
+      follow_open(path, next);
+    } else {
+      follow_closed(path, next);
+      complete(path.text, path.probability * next.boundary);
+    }
+    // More than that are never looked into.
+    const auto most = static_cast<size_t>(options_.most_paths);
+    if (found_.size() > most) {
+      std::nth_element(found_.begin(), found_.begin() + static_cast<std::ptrdiff_t>(most),
+                       found_.end(), [](const Step& a, const Step& b) { return b < a; });
+      found_.resize(most);
+    }
+    for (const Step& step : found_) {
+      steps_.push_back(step);
+      std::push_heap(steps_.begin(), steps_.end());
+    }
+  }
+
+  void add_step(const Path& path, uint32_t rank, double probability) {
+    if (probability < kLeast || path.tokens.size() >= most_path_) return;
+    found_.push_back({probability, static_cast<int32_t>(paths_.size()) - 1, rank});
+  }
+
+  // What is typed goes on after the path: pieces that agree with it.
+  void follow_open(const Path& path, const NextTokens& next) {
+    const std::string_view rest = std::string_view(open_).substr(path.text.size());
+    for (size_t n = 1; n < rest.size(); ++n) {
+      for (const auto& [rank, p] : next.in(pieces_.equal_to(rest.substr(0, n))))
+        add_step(path, rank, path.probability * p);
+    }
+    for (const auto& [rank, p] : next.in(pieces_.starting_with(rest))) {
+      const double q = path.probability * p;
+      if (q < kLeast) continue;
+      total_ += q;
+      if (goes_on_with_words(rank, rest.size())) add_step(path, rank, q);
+    }
+  }
+
+  // Whether a piece holds nothing but a word beyond its first bytes: not what follows it, and no
+  // punctuation.
+  [[nodiscard]] bool goes_on_with_words(uint32_t rank, size_t begin) const {
+    if (pieces_.goes_on(rank) || pieces_.begins_word(rank)) return true;
+    std::string_view beyond = pieces_.piece(rank).substr(begin);
+    if (!beyond.empty() && is_space(beyond.front())) beyond.remove_prefix(1);
+    return std::all_of(beyond.begin(), beyond.end(), in_word);
+  }
+
+  // The word that the path ends in goes on; after what is typed, another may begin.
+  void follow_closed(const Path& path, const NextTokens& next) {
+    const bool may_begin = path.text.size() == open_.size();
+    for (const auto& [rank, p] : next.tokens) {
+      if (pieces_.goes_on(rank) || (may_begin && pieces_.begins_word(rank)))
+        add_step(path, rank, path.probability * p);
+    }
+  }
+
+  void complete(const std::string& text, double probability) {
+    // The typed word itself is no suggestion.
+    if (text.size() == open_.size()) return;
+    const bool after = is_space(text[open_.size()]);
+    const std::string_view word = std::string_view(text).substr(after ? open_.size() + 1 : typed_);
+    if (word.empty()) return;
+    const bool completes = !after && typed_ < open_.size();
+    for (Suggestion& s : words_) {
+      if (s.word != word || s.completes != completes) continue;
+      s.probability += probability;
       return;
     }
-    Path longer{p, path.tokens, std::move(text)};
-    longer.tokens.push_back(id);
-    paths_.push(std::move(longer));
-  }
-
-  void complete(const std::string& text, double p) {
-    const size_t begin = word_begin(text);
-    // The typed word itself is no suggestion.
-    if (begin >= text.size() || text.size() == open_.size()) return;
-    Suggestion& s = words_[text.substr(begin)];
-    s.word = text.substr(begin);
-    s.completes = begin < open_.size();
-    s.probability += p;
+    words_.push_back({std::string(word), probability, completes});
   }
 
   // A path less probable than this cannot change the suggestions.
   [[nodiscard]] double least_useful() const {
     if (words_.size() < options_.count) return kLeast;
     std::vector<double> p;
-    for (const auto& [unused, s] : words_) p.push_back(s.probability);
-    std::nth_element(p.begin(), p.begin() + static_cast<std::ptrdiff_t>(options_.count - 1),
-                     p.end(), std::greater<>());
-    return p[options_.count - 1];
+    for (const Suggestion& s : words_) p.push_back(s.probability);
+    const auto last = p.begin() + static_cast<std::ptrdiff_t>(options_.count - 1);
+    std::nth_element(p.begin(), last, p.end(), std::greater<>());
+    return *last;
   }
 
-  std::span<const float> softmax(const Path& path) {
-    const std::span<const float> logits = session_.feed(path.tokens);
-    const float most = *std::max_element(logits.begin(), logits.end());
-    probabilities_.resize(logits.size());
-    double sum = 0;
-    for (size_t i = 0; i < logits.size(); ++i) {
-      probabilities_[i] = std::exp(logits[i] - most);
-      sum += probabilities_[i];
-    }
-    for (float& p : probabilities_) p = static_cast<float>(p / sum);
-    return probabilities_;
-  }
-
-  std::vector<Suggestion> best() {
-    std::vector<Suggestion> all;
+  std::vector<Suggestion> best_words() {
+    std::vector<Suggestion> best = words_;
     const double total = open_.empty() ? 1.0 : total_;
-    for (auto& [unused, s] : words_) {
-      if (total > 0) s.probability /= total;
-      all.push_back(s);
-    }
-    std::stable_sort(all.begin(), all.end(), [](const Suggestion& a, const Suggestion& b) {
-      return a.probability > b.probability;
+    for (Suggestion& s : best) s.probability /= total > 0 ? total : 1;
+    std::sort(best.begin(), best.end(), [](const Suggestion& a, const Suggestion& b) {
+      return a.probability != b.probability ? a.probability > b.probability : a.word < b.word;
     });
-    if (all.size() > options_.count) all.resize(options_.count);
-    return all;
+    if (best.size() > options_.count) best.resize(options_.count);
+    return best;
   }
 
-  static constexpr double kLeast = 1e-7;
-  Session& session_;
   SuggestOptions options_;
   const Tokenizer& tokenizer_;
-  std::vector<int32_t> context_;
-  std::string open_;  // " th": what every path must begin with
-  std::priority_queue<Path> paths_;
-  std::map<std::string, Suggestion> words_;
-  std::vector<float> probabilities_;
+  Branches branches_;
+  WordPieces pieces_;
+  NextTokensMemo memo_;
+
+  std::string fixed_;             // the text up to its last space,
+  std::vector<int32_t> context_;  // its tokens,
+  std::string open_;              // " th": and the rest, that every path must begin with
+  size_t typed_ = 0;              // where in it the typed word begins
+  size_t most_path_ = 0;          // tokens that a path may have
+
+  std::vector<Path> paths_;
+  std::vector<Step> steps_;  // a heap
+  std::vector<Step> found_;
+  std::vector<Suggestion> words_;
   double total_ = 0;  // probability of what agrees with the text
+  int64_t runs_ = 0, looked_into_ = 0;
 };
 
-}  // namespace
+Suggester::Suggester(std::shared_ptr<const Model> model, const SuggestOptions& options)
+    : search_(std::make_unique<Search>(make_engine(std::move(model), options), options)) {}
+Suggester::~Suggester() = default;
+Suggester::Suggester(Suggester&&) noexcept = default;
+Suggester& Suggester::operator=(Suggester&&) noexcept = default;
 
-std::vector<Suggestion> suggest(Session& session, std::string_view text,
-                                const SuggestOptions& options) {
-  expect_no_source(session.engine().model());
-  if (session.engine().model().tokenizer == nullptr) {
-    fail(ErrorKind::model, session.engine().model().name,
-         "expected a model with a tokenizer, got none");
-  }
-  return options.count == 0 ? std::vector<Suggestion>() : Search(session, text, options).run();
+std::vector<Suggestion> Suggester::suggest(std::string_view text) {
+  return search_->suggest(text);
+}
+
+void Suggester::prepare(int64_t paths) {
+  search_->prepare(paths);
+}
+
+Suggester::Work Suggester::work() const {
+  return search_->work();
 }
 
 }  // namespace bantam

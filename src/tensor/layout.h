@@ -24,6 +24,10 @@ class ThreadPool;
 
 inline constexpr int64_t kInterleavedRows = kRowGroup;
 
+// Cells of keys or values that lie together in a cache; attention steps through them in blocks of
+// as many.
+inline constexpr int64_t kPageCells = 64;
+
 // Whether there is such a layout for blocks of this type.
 bool can_interleave(DType dtype);
 // Whether it would change a tensor of this type and shape: at least one whole group, and, of

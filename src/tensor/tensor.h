@@ -74,6 +74,7 @@ class Tensor {
   [[nodiscard]] bool defined() const { return data_ != nullptr || owner_ != nullptr; }
   [[nodiscard]] DType dtype() const { return dtype_; }
   [[nodiscard]] Layout layout() const { return layout_; }
+  [[nodiscard]] bool mapped() const { return mapped_; }
   [[nodiscard]] const Shape& shape() const { return shape_; }
   [[nodiscard]] int64_t bytes() const;
   [[nodiscard]] void* data() const { return data_; }

@@ -90,8 +90,9 @@ struct BackwardBlock {
 struct FewBlock {
   ForwardBlock block;  // without kt and v; Q: exactly the size of values
   const void *keys, *values;
-  int64_t key_stride;    // bytes from one group of cells to the next
-  int64_t value_stride;  // elements from one cell to the next
+  int64_t keys_ahead, values_ahead;  // bytes to those that will be asked for next; 0: none
+  int64_t key_stride;                // bytes from one group of cells to the next
+  int64_t value_stride;              // elements from one cell to the next
 };
 
 struct FloatKernels {

@@ -56,6 +56,7 @@ struct Case {
   Attributes attributes;
   Tensor q, k, v, sequences, positions, out, lse, dout, dq, dk, dv;
   Tensor sinks, bias, dsinks, dbias;  // where the attributes say so
+  Tensor pages;                       // likewise: [S, blocks]
 
   Case(const Extents& extents, const std::vector<int32_t>& sequence_list,
        const std::vector<int32_t>& position_list, DType q_type, DType cache_type,
@@ -98,6 +99,48 @@ struct Case {
   }
   Case& with_window(int64_t cells) {
     attributes.set("window", cells);
+    return *this;
+  }
+  Case& with_kept(int64_t cells) {
+    attributes.set("keep", cells);
+    return *this;
+  }
+  // What a page holds that stands for the 64 cells of a block [S, C, K, D], or groups of them: the
+  // cells of each head together.
+  [[nodiscard]] std::vector<char> page_of(const Tensor& cells, int64_t block) const {
+    const int64_t bytes = cells.bytes() / (e.S * e.C / kBlock);
+    const int64_t run = cells.layout() == Layout::interleaved ? kLanes : 1, runs = kBlock / run;
+    const int64_t piece = bytes / (runs * e.K);
+    const char* from = cells.as<char>() + block * bytes;
+    std::vector<char> page(static_cast<size_t>(bytes));
+    for (int64_t i = 0; i < runs; ++i)
+      for (int64_t kv = 0; kv < e.K; ++kv)
+        std::copy_n(from + (i * e.K + kv) * piece, piece, page.begin() + (kv * runs + i) * piece);
+    return page;
+  }
+  // The same cells in pages, in an order of chance; NaN where no page is. Pages of which the table
+  // has no entry are those of blocks that `is_needed` says no to. e.C: a multiple of kBlock.
+  template <typename Needed>
+  Case& with_pages(const Needed& is_needed) {
+    const int64_t blocks = e.C / kBlock, count = e.S * blocks;
+    std::vector<int32_t> order(static_cast<size_t>(count));
+    for (int32_t i = 0; i < count; ++i) order[static_cast<size_t>(i)] = i;
+    Random random(9);
+    for (size_t i = order.size(); i-- > 1;) std::swap(order[i], order[random.below(i + 1)]);
+    attributes.set("pages", int64_t{1});
+    for (Tensor* t : {&k, &v}) {
+      const Tensor rows = *t;
+      const int64_t bytes = rows.bytes() / count;
+      *t = Tensor::zeros(rows.dtype(), {count, e.K, kBlock, rows.shape()[3]}, rows.layout());
+      std::memset(t->data(), 0xff, static_cast<size_t>(t->bytes()));
+      for (int64_t i = 0; i < count; ++i)
+        if (is_needed(i / blocks, i % blocks))
+          std::ranges::copy(page_of(rows, i),
+                            t->as<char>() + order[static_cast<size_t>(i)] * bytes);
+    }
+    for (int64_t i = 0; i < count; ++i)
+      if (!is_needed(i / blocks, i % blocks)) order[static_cast<size_t>(i)] = -1;
+    pages = index_tensor(order).reshaped({e.S, blocks});
     return *this;
   }
   Case& with_softcap(double cap) {
@@ -154,11 +197,14 @@ struct Case {
     const int64_t window = attributes.integer("window", 0);
     return window > 0 ? std::max<int64_t>(0, visible(n) - window) : 0;
   }
+  [[nodiscard]] bool sees(int64_t n, int64_t cell) const {
+    return cell < visible(n) && (cell >= hidden(n) || cell < attributes.integer("keep", 0));
+  }
   void forward(ThreadPool& pool) {
     std::vector<TensorView> inputs{q.view(), k.view(), v.view(), sequences.view(),
                                    positions.view()};
     const TensorView outputs[] = {out.view(), lse.view()};
-    for (const Tensor* extra : {&sinks, &bias})
+    for (const Tensor* extra : {&pages, &sinks, &bias})
       if (extra->defined()) inputs.push_back(extra->view());
     run("attention", attributes, inputs, outputs, pool);
   }

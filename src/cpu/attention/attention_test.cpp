@@ -479,6 +479,8 @@ struct Blocks {
                              visible.data(), hidden.data(), biases, m.data(), l.data(), o.data()},
                             keys.data(),
                             values.data(),
+                            0,
+                            0,
                             key_stride,
                             P + 3});
   }

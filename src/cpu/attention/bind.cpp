@@ -1,9 +1,9 @@
 #include <cstring>
 
-#include "base/half.h"
 #include "base/thread_pool.h"
 #include "cpu/attention/problem.h"
 #include "cpu/bindings.h"
+#include "cpu/elementwise/table.h"
 
 namespace bantam::cpu {
 namespace {
@@ -27,9 +27,10 @@ bool are_cells(const TensorView& k, const TensorView& v) {
   return is_plain_type(k.dtype) || (is_block_type(k.dtype) && k.layout == Layout::interleaved);
 }
 
-// What the tile kernels know: scores as they are, over all cells, values of the size of keys.
+// What the tile kernels know: scores as they are, over all cells in their order, values of the size
+// of keys.
 bool is_plain(const BindRequest& r, const Problem& p) {
-  for (const char* extra : {"sinks", "bias"})
+  for (const char* extra : {"pages", "sinks", "bias"})
     if (r.attributes.integer(extra, 0) != 0) return false;
   return p.window == 0 && p.scoring.softcap == 0 && p.D == p.E;
 }
@@ -38,7 +39,9 @@ std::optional<BoundKernel> bind_attention(const BindRequest& r) {
   const bool f32 = r.in(0) == DType::f32 && are_cells(r.inputs[1], r.inputs[2]);
   const bool bf16 = all(r, {0, 1, 2}, DType::bf16);
   if ((!f32 && !bf16) || r.out(0) != r.in(0) || r.out(1) != DType::f32) return {};
-  const Problem p(r.inputs[0], r.inputs[1], r.inputs[2], r.attributes, nullptr, nullptr);
+  const TensorView* pages = attention::page_table(r.attributes, r.inputs);
+  if (pages != nullptr && r.inputs[1].shape[2] != attention::kBlock) return {};
+  const Problem p(r.inputs[0], r.inputs[1], r.inputs[2], r.attributes, nullptr, nullptr, pages);
   if (bf16 && is_plain(r, p) && attention::tile_kernels() != nullptr)
     return BoundKernel{attention::run_forward_tiles, attention::forward_tiles_bytes(p, r.threads)};
   return BoundKernel{attention::run_forward, attention::forward_bytes(p, r.threads)};
@@ -55,12 +58,6 @@ std::optional<BoundKernel> bind_attention_grad(const BindRequest& r) {
     return BoundKernel{attention::run_gradient_tiles,
                        attention::gradient_tiles_bytes(p, r.threads)};
   return BoundKernel{attention::run_gradient, attention::gradient_bytes(p, r.threads)};
-}
-
-int64_t row_scratch(const TensorView& cache) {
-  constexpr int64_t kAlignment = 64;
-  const int64_t bytes = row_bytes(cache.dtype, cache.shape[2] * cache.shape[3]);
-  return cache.layout == Layout::interleaved ? attention::round_up(bytes, kAlignment) : 0;
 }
 
 // Pieces of one row to where they belong in its group of 16 cells; see tensor/layout.h.
@@ -80,45 +77,81 @@ void scatter_blocks(DType dtype, const char* row, int64_t bytes, char* group, in
   }
 }
 
-// One row of x, in the type of the cache, to its cell. `row`: room for it in that type.
-void write_cell(const TensorView& cache, const TensorView& x, int64_t n, int64_t cell, char* row) {
-  const int64_t width = cache.shape[2] * cache.shape[3];
-  const auto to = attention::element_of(cache.dtype), from = attention::element_of(x.dtype);
+// Where rows of a cache go: cells in order [S, C, K, D], or pages [P, K, 64, D] with their table.
+struct CacheWriter {
+  const TensorView& cache;
+  const TensorView* pages;
   const bool grouped = cache.layout == Layout::interleaved;
-  const int64_t within = grouped ? cell % attention::kLanes : 0;
-  const int64_t bytes = attention::element_bytes(to, width);
-  char* place = attention::at(cache.data, to, (cell - within) * width);
-  char* target = grouped ? row : place;
-  const char* source = attention::at(static_cast<const void*>(x.data), from, n * width);
-  if (to == from) {
-    std::copy_n(source, bytes, target);
-  } else if (from == attention::Element::f32) {
-    dtype_info(cache.dtype).from_float(reinterpret_cast<const float*>(source), target, width);
-  } else {
-    const auto* values = reinterpret_cast<const uint16_t*>(source);
-    for (int64_t i = 0; i < width; ++i) {
-      const float value = bf16_to_float(values[i]);
-      attention::store_row(&value, 1, to, attention::at(target, to, i));
+  const attention::Element type = attention::element_of(cache.dtype);
+  const int64_t heads = cache.shape[pages != nullptr ? 1 : 2], D = cache.shape[3];
+  // Cells of one head that follow each other.
+  const int64_t run = pages != nullptr ? cache.shape[2] : grouped ? attention::kLanes : 1;
+  const int64_t head_bytes = attention::element_bytes(type, D);
+
+  // Which cell a position of a sequence is; -1: none (padding).
+  [[nodiscard]] int64_t cell_of(int64_t sequence, int64_t position) const {
+    const Shape& table = pages != nullptr ? pages->shape : cache.shape;
+    const int64_t each = pages != nullptr ? run : 1;
+    if (sequence < 0 || sequence >= table[0] || position < 0 || position >= table[1] * each)
+      return -1;
+    if (pages == nullptr) return sequence * table[1] + position;
+    const int64_t page = pages->as<int32_t>()[sequence * table[1] + position / each];
+    return page < 0 ? -1 : page * each + position % each;
+  }
+
+  // A row of all heads, in the type of the cache.
+  void put(const char* row, int64_t cell) const {
+    auto* data = static_cast<char*>(cache.data);
+    const int64_t within = cell % run;
+    for (int64_t head = 0; head < heads; ++head, row += head_bytes) {
+      char* first = data + ((cell - within) * heads + head * run) * head_bytes;
+      if (!grouped) {
+        std::memcpy(first + within * head_bytes, row, static_cast<size_t>(head_bytes));
+        continue;
+      }
+      const int64_t lane = within % attention::kLanes;
+      char* group = first + (within - lane) * head_bytes;
+      if (is_block_type(cache.dtype)) {
+        scatter_blocks(cache.dtype, row, head_bytes, group, lane);
+      } else if (type == attention::Element::f32) {
+        scatter<4>(row, head_bytes, group, lane);
+      } else {
+        scatter<2>(row, head_bytes, group, lane);
+      }
     }
   }
-  if (!grouped) return;
-  if (is_block_type(cache.dtype)) return scatter_blocks(cache.dtype, row, bytes, place, within);
-  if (to == attention::Element::f32) return scatter<4>(row, bytes, place, within);
-  scatter<2>(row, bytes, place, within);
+};
+
+int64_t row_scratch(const TensorView& cache, int64_t width) {
+  constexpr int64_t kAlignment = 64;
+  return attention::round_up(row_bytes(cache.dtype, width), kAlignment);
 }
 
-// Inputs: cache [S, C, K, D], x [N, K, D], sequences, positions. The output is the cache itself.
-// Rows outside of the cache (padding) are left out. Scratch: a row for each thread.
+// `width` elements of another type.
+void convert(const char* from, DType from_type, void* to, DType to_type, int64_t width) {
+  if (is_block_type(to_type)) {
+    return dtype_info(to_type).from_float(reinterpret_cast<const float*>(from), to, width);
+  }
+  const auto index = [](DType t) { return t == DType::f32 ? 0 : t == DType::bf16 ? 1 : 2; };
+  elementwise_kernels().cast[index(from_type)][index(to_type)](from, to, width);
+}
+
+// Inputs: cache [S, C, K, D], x [N, K, D], sequences, positions, and, of a cache [P, K, 64, D], its
+// pages. The output is the cache itself. Scratch: a row for each thread.
 void run_cache_write(const StepContext& c) {
   const TensorView &cache = c.outputs[0], &x = c.inputs[1];
   const auto *sequences = c.inputs[2].as<int32_t>(), *positions = c.inputs[3].as<int32_t>();
-  const int64_t row = row_scratch(cache);
+  const CacheWriter writer{cache, c.inputs.size() > 4 ? &c.inputs[4] : nullptr};
+  const int64_t width = x.shape[1] * x.shape[2], scratch = row_scratch(cache, width);
+  const int64_t x_bytes = row_bytes(x.dtype, width);
   c.pool.parallel_for(x.shape[0], 16, [&](int64_t begin, int64_t end, int worker) {
+    char* row = static_cast<char*>(c.scratch) + worker * scratch;
     for (int64_t n = begin; n < end; ++n) {
-      if (sequences[n] < 0 || sequences[n] >= cache.shape[0]) continue;
-      if (positions[n] < 0 || positions[n] >= cache.shape[1]) continue;
-      write_cell(cache, x, n, sequences[n] * cache.shape[1] + positions[n],
-                 static_cast<char*>(c.scratch) + worker * row);
+      const int64_t cell = writer.cell_of(sequences[n], positions[n]);
+      if (cell < 0) continue;
+      const char* from = x.as<char>() + n * x_bytes;
+      if (x.dtype != cache.dtype) convert(from, x.dtype, row, cache.dtype, width);
+      writer.put(x.dtype != cache.dtype ? row : from, cell);
     }
   });
 }
@@ -128,7 +161,8 @@ std::optional<BoundKernel> bind_cache_write(const BindRequest& r) {
   const bool blocks = is_block_type(r.in(0)) && r.in(1) == DType::f32;
   const bool plain = is_plain_type(r.in(0)) && (r.in(1) == DType::f32 || r.in(1) == DType::bf16);
   if (!blocks && !plain) return {};
-  return BoundKernel{run_cache_write, r.threads * row_scratch(r.outputs[0])};
+  const Shape& x = r.inputs[1].shape;
+  return BoundKernel{run_cache_write, r.threads * row_scratch(r.outputs[0], x[1] * x[2])};
 }
 
 constexpr OpBinding kBindings[] = {

@@ -16,7 +16,9 @@ template <class V>
 struct CacheElements {
   using Reg = typename V::Reg;
   static constexpr int W = V::kWidth;
-  static constexpr int kBlockLength = 32;  // of q8_0 and q4_0
+  static constexpr int kBlockLength = 32;      // of q8_0 and q4_0
+  static constexpr int kLine = 64;             // bytes
+  static constexpr int kVectors = kLanes / W;  // of a group's cells
 
   // kWidth elements of rows, from element i on. Those of blocks do not cross a half of 16.
   template <Element E>
@@ -37,60 +39,68 @@ struct CacheElements {
     }
   }
 
-  // column(d, row) for each d of a group [D, kLanes]; row: kLanes cells in vectors.
-  template <Element E, class Column>
-  static void key_columns(const void* group, int64_t D, Column&& column) {
-    constexpr int NV = kLanes / W;
-    Reg row[NV];
+  // column(d, j, x) for each d of G groups [D, kLanes], `stride` bytes apart, and each vector j of
+  // their G kLanes cells. What lies `ahead` bytes further is fetched meanwhile, line by line: a
+  // burst would fill the queues for misses, and nothing be computed until they are empty.
+  template <Element E, int G, class Column>
+  static void key_columns(const void* groups, int64_t stride, int64_t D, int64_t ahead,
+                          Column&& column) {
+    const auto* first = static_cast<const uint8_t*>(groups);
     if constexpr (E == Element::q8_0 || E == Element::q4_0) {
       const int64_t bytes = element_bytes(E, kLanes * kBlockLength);
-      const auto* block = static_cast<const uint8_t*>(group);
-      for (int64_t first = 0; first < D; first += kBlockLength, block += bytes) {
-        Reg d[NV];
-        for (int j = 0; j < NV; ++j) {
-          d[j] = V::load_f16(reinterpret_cast<const uint16_t*>(block) + j * W);
+      for (int64_t d = 0; d < D; d += kBlockLength, first += bytes) {
+        Reg scale[G * kVectors];
+        for (int j = 0; j < G * kVectors; ++j) {
+          const uint8_t* group = first + j / kVectors * stride;
+          scale[j] = V::load_f16(reinterpret_cast<const uint16_t*>(group) + j % kVectors * W);
         }
-        block_columns<E>(block + 2 * kLanes, [&](int i, const Reg* q) {
-          for (int j = 0; j < NV; ++j) row[j] = V::mul(d[j], q[j]);
-          column(first + i, row);
+        block_columns<E, G>(first + 2 * kLanes, stride, [&](int i, int j, Reg q) {
+          if (j % kVectors == 0 && i % 4 == 0)
+            __builtin_prefetch(first + j / kVectors * stride + kLine * (i / 4) + ahead);
+          column(d + i, j, V::mul(scale[j], q));
         });
       }
     } else {
+      constexpr int kPerLine = kLine / static_cast<int>(element_bytes(E, kLanes));
       for (int64_t d = 0; d < D; ++d) {
-        for (int j = 0; j < NV; ++j) row[j] = load<E>(group, d * kLanes + j * W);
-        column(d, row);
+        for (int j = 0; j < G * kVectors; ++j) {
+          const uint8_t* group = first + j / kVectors * stride;
+          if (j % kVectors == 0 && d % kPerLine == 0)
+            __builtin_prefetch(group + element_bytes(E, d * kLanes) + ahead);
+          column(d, j, load<E>(group, d * kLanes + j % kVectors * W));
+        }
       }
     }
   }
 
  private:
-  // The integers of 16 interleaved blocks, p: after their scales. In order.
-  template <Element E, class Column>
-  static void block_columns(const uint8_t* p, Column&& column) {
+  // The integers of G times 16 interleaved blocks, p: after their scales. In order.
+  template <Element E, int G, class Column>
+  static void block_columns(const uint8_t* p, int64_t stride, Column&& column) {
     constexpr int kDwords = E == Element::q8_0 ? 8 : 4;
-    for (int i = 0; i < kDwords; ++i) four<E, 0>(p + 4 * kLanes * i, 4 * i, column);
+    for (int i = 0; i < kDwords; ++i) four<E, G, 0>(p + 4 * kLanes * i, stride, 4 * i, column);
     if constexpr (E == Element::q4_0) {
-      for (int i = 0; i < kDwords; ++i) four<E, 4>(p + 4 * kLanes * i, 16 + 4 * i, column);
+      for (int i = 0; i < kDwords; ++i)
+        four<E, G, 4>(p + 4 * kLanes * i, stride, 16 + 4 * i, column);
     }
   }
-  template <Element E, int kShift, class Column>
-  static void four(const uint8_t* p, int i, Column&& column) {
-    one<E, kShift>(p, i, column);
-    one<E, kShift + 8>(p, i + 1, column);
-    one<E, kShift + 16>(p, i + 2, column);
-    one<E, kShift + 24>(p, i + 3, column);
+  template <Element E, int G, int kShift, class Column>
+  static void four(const uint8_t* p, int64_t stride, int i, Column&& column) {
+    one<E, G, kShift>(p, stride, i, column);
+    one<E, G, kShift + 8>(p, stride, i + 1, column);
+    one<E, G, kShift + 16>(p, stride, i + 2, column);
+    one<E, G, kShift + 24>(p, stride, i + 3, column);
   }
-  template <Element E, int kShift, class Column>
-  static void one(const uint8_t* p, int i, Column&& column) {
-    Reg q[kLanes / W];
-    for (int j = 0; j < kLanes / W; ++j) {
+  template <Element E, int G, int kShift, class Column>
+  static void one(const uint8_t* p, int64_t stride, int i, Column&& column) {
+    for (int j = 0; j < G * kVectors; ++j) {
+      const uint8_t* dwords = p + j / kVectors * stride + 4 * W * (j % kVectors);
       if constexpr (E == Element::q8_0) {
-        q[j] = V::template signed_byte<kShift>(p + 4 * W * j);
+        column(i, j, V::template signed_byte<kShift>(dwords));
       } else {
-        q[j] = V::template nibble<kShift>(p + 4 * W * j);
+        column(i, j, V::template nibble<kShift>(dwords));
       }
     }
-    column(i, q);
   }
 };
 

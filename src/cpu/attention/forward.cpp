@@ -75,7 +75,7 @@ struct Task {
 struct Forward {
   const StepContext& context;
   const Problem p;
-  const Extras extras{context, 5};
+  const Extras extras{context, p.pages == nullptr ? 5u : 6u};
   const FloatKernels& kernels = float_kernels();
   const Element qe = element_of(context.inputs[0].dtype), ke = element_of(context.inputs[1].dtype),
                 ve = element_of(context.inputs[2].dtype);
@@ -110,34 +110,47 @@ struct Forward {
   void pack_keys(const Worker& w, const void* k, int64_t count) const {
     const auto element = static_cast<int>(ke);
     if (p.key_groups) {
-      kernels.pack_groups[element](k, element_bytes(ke, kLanes * p.K * p.D), count, p.D, w.kt);
+      kernels.pack_groups[element](k, element_bytes(ke, kLanes * p.key_step()), count, p.D, w.kt);
     } else {
-      kernels.pack_transposed[element](k, p.K * p.D, count, p.D, w.kt);
+      kernels.pack_transposed[element](k, p.key_step(), count, p.D, w.kt);
     }
+  }
+
+  [[nodiscard]] const void* keys_at(int64_t place, int64_t kv) const {
+    return at(context.inputs[1].data, ke, p.key(place, kv));
+  }
+  [[nodiscard]] const void* values_at(int64_t place, int64_t kv) const {
+    return at(context.inputs[2].data, ve, p.value(place, kv));
   }
 
   // The softmax over the cells of one split, from nothing.
   void sum_split(const Worker& w, const Task& t, int64_t split, const Sums& sums) const {
     sums.clear(p, queries(t));
     const int64_t most = p.most_visible(t.begin, t.end), sequence = p.sequences[t.begin];
+    const int64_t window = p.first_block(t.begin, t.end);
     const int64_t end = std::min<int64_t>(most, (split + 1) * kSplit);
-    for (int64_t first = std::max(split * kSplit, p.first_block(t.begin, t.end)); first < end;
-         first += kBlock) {
+    for (int64_t first = split * kSplit; first < end; first += kBlock) {
+      if (!p.is_seen(first, first + kBlock, window)) continue;
+      const int64_t place = p.place(sequence, first);
+      if (place < 0) continue;
       const int64_t count = std::min<int64_t>(kBlock, most - first);
       load_rows(w, t, first, count);
-      const void* k = at(context.inputs[1].data, ke, p.key(sequence, first, t.kv));
-      const void* v = at(context.inputs[2].data, ve, p.value(sequence, first, t.kv));
+      const void *k = keys_at(place, t.kv), *v = values_at(place, t.kv);
       const float* bias = extras.bias == nullptr ? nullptr : w.bias;
       const ForwardBlock block{queries(t), p.D,  p.P,    p.Q,    count,
                                p.scoring,  w.q,  w.kt,   w.v,    w.visible,
                                w.hidden,   bias, sums.m, sums.l, sums.o};
       if (p.key_groups && p.E == p.Q && queries(t) <= kFewQueries) {
+        const int64_t next = first + kBlock < end ? p.place(sequence, first + kBlock) : -1;
+        const int64_t cells = next < 0 ? 0 : next - place;  // heads of all pages lie alike
         kernels.forward_few[static_cast<int>(ke)](
-            {block, k, v, element_bytes(ke, kLanes * p.K * p.D), p.K * p.E});
+            {block, k, v, element_bytes(ke, cells * p.K * p.D),
+             element_bytes(ve, cells * p.K * p.E), element_bytes(ke, kLanes * p.key_step()),
+             p.value_step()});
         continue;
       }
       pack_keys(w, k, count);
-      kernels.pack[static_cast<int>(ve)](v, p.K * p.E, count, p.E, p.Q, w.v);
+      kernels.pack[static_cast<int>(ve)](v, p.value_step(), count, p.E, p.Q, w.v);
       kernels.forward(block);
     }
   }
@@ -182,7 +195,9 @@ struct Forward {
       sum_split(w, t, 0, w.total);
     } else {
       w.total.clear(p, queries(t));
-      for (int64_t split = p.first_block(t.begin, t.end) / kSplit; split * kSplit < most; ++split) {
+      const int64_t window = p.first_block(t.begin, t.end);
+      for (int64_t split = 0; split * kSplit < most; ++split) {
+        if (!p.is_seen(split * kSplit, (split + 1) * kSplit, window)) continue;
         sum_split(w, t, split, w.part);
         merge(w.part, w.total, queries(t));
       }
@@ -232,7 +247,7 @@ int64_t forward_bytes(const Problem& p, int threads) {
 
 void run_forward(const StepContext& c) {
   const Problem p(c.inputs[0], c.inputs[1], c.inputs[2], c.attributes, c.inputs[3].as<int32_t>(),
-                  c.inputs[4].as<int32_t>());
+                  c.inputs[4].as<int32_t>(), page_table(c.attributes, c.inputs));
   if (p.N == 0) return;
   const Forward forward{c, p};
   Carver carver(c.scratch);

@@ -44,8 +44,8 @@ struct Gradient {
   void pack_cells(const Worker& w, int64_t sequence, int64_t kv, int64_t most) const {
     for (int64_t first = 0; first < most; first += kBlock) {
       const int64_t count = std::min<int64_t>(kBlock, most - first);
-      const void* k = at(context.inputs[1].data, ke, p.key(sequence, first, kv));
-      const void* v = at(context.inputs[2].data, ke, p.value(sequence, first, kv));
+      const void* k = at(context.inputs[1].data, ke, p.key(p.place(sequence, first), kv));
+      const void* v = at(context.inputs[2].data, ke, p.value(p.place(sequence, first), kv));
       const int e = static_cast<int>(ke);
       kernels.pack[e](k, p.K * p.D, count, p.D, p.P, w.k + first * p.P);
       kernels.pack_transposed[e](k, p.K * p.D, count, p.D, w.kt + first * p.P);
@@ -140,8 +140,8 @@ struct Gradient {
         if (p.sequences[starts[c]] == sequence) run_rows(w, starts[c], starts[c + 1], head);
     const int64_t bytes = ke == Element::f32 ? 4 : 2;
     for (int64_t cell = 0; cell < p.C; ++cell) {
-      char* dk = at(context.outputs[1].data, ke, p.key(sequence, cell, kv));
-      char* dv = at(context.outputs[2].data, ke, p.value(sequence, cell, kv));
+      char* dk = at(context.outputs[1].data, ke, p.key(sequence * p.C + cell, kv));
+      char* dv = at(context.outputs[2].data, ke, p.value(sequence * p.C + cell, kv));
       if (cell < most) {
         store_row(w.dk + cell * p.P, p.D, ke, dk);
         store_row(w.dv + cell * p.Q, p.E, ke, dv);

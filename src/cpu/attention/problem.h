@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <span>
 
 #include "cpu/attention/attention.h"
 #include "tensor/backend.h"
@@ -27,16 +28,19 @@ struct Problem {
   bool key_groups;  // keys are interleaved: groups of kLanes cells, each [K, D, kLanes]
   bool causal;
   int64_t window;  // cells that a row sees, 0: all
+  int64_t keep;    // beside the window it sees so many first cells: whole blocks
   const int32_t *sequences, *positions;
+  const int32_t* pages = nullptr;  // [S, C / kBlock], of a paged cache
 
   Problem(const TensorView& q, const TensorView& k, const TensorView& v,
-          const Attributes& attributes, const int32_t* sequence_list, const int32_t* position_list)
+          const Attributes& attributes, const int32_t* sequence_list, const int32_t* position_list,
+          const TensorView* table = nullptr)
       : N(q.shape[0]),
         H(q.shape[1]),
         D(q.shape[2]),
-        S(k.shape[0]),
-        C(k.shape[1]),
-        K(k.shape[2]),
+        S(table != nullptr ? table->shape[0] : k.shape[0]),
+        C(table != nullptr ? table->shape[1] * kBlock : k.shape[1]),
+        K(k.shape[table != nullptr ? 1 : 2]),
         E(v.shape[3]),
         group(H / K),
         P(round_up(D, kLanes)),
@@ -46,11 +50,13 @@ struct Problem {
         key_groups(k.layout == Layout::interleaved),
         causal(attributes.integer("causal", 1) != 0),
         window(attributes.integer("window", 0)),
+        keep(attributes.integer("keep", 0)),
         sequences(sequence_list),
-        positions(position_list) {}
+        positions(position_list),
+        pages(table != nullptr ? table->as<int32_t>() : nullptr) {}
 
-  // A row sees cells hidden .. visible - 1 of its sequence; none if it belongs to no sequence
-  // (padding).
+  // A row sees cells hidden .. visible - 1 of its sequence, and what is kept of it; none if it
+  // belongs to no sequence (padding).
   [[nodiscard]] int32_t visible(int64_t n) const {
     if (sequences[n] < 0 || sequences[n] >= S) return 0;
     const int64_t seen = causal ? int64_t{positions[n]} + 1 : C;
@@ -59,7 +65,7 @@ struct Problem {
   [[nodiscard]] int32_t hidden(int64_t n) const {
     return window == 0 ? 0 : static_cast<int32_t>(std::max<int64_t>(0, visible(n) - window));
   }
-  // The first block that any of these rows looks into, as its first cell.
+  // The first block of the window of any of these rows, as its first cell.
   [[nodiscard]] int64_t first_block(int64_t begin, int64_t end) const {
     int64_t least = C;
     for (int64_t n = begin; n < end; ++n)
@@ -72,18 +78,32 @@ struct Problem {
     return most;
   }
   [[nodiscard]] bool in_range(int64_t n) const { return sequences[n] >= 0 && sequences[n] < S; }
-  // Offset of head `kv` of a cell among the keys and among the values; cells lie K D and K E apart.
-  // Of groups of keys, the first cell of one.
-  [[nodiscard]] int64_t key(int64_t sequence, int64_t cell, int64_t kv) const {
-    return ((sequence * C + cell) * K + kv * (key_groups ? kLanes : 1)) * D;
+  // Whether rows whose window begins in block `window_block` see cells begin .. end - 1.
+  [[nodiscard]] bool is_seen(int64_t begin, int64_t end, int64_t window_block) const {
+    return begin < keep || end > window_block;
   }
-  [[nodiscard]] int64_t value(int64_t sequence, int64_t cell, int64_t kv) const {
-    return ((sequence * C + cell) * K + kv) * E;
+  // Where the block that begins at cell `first` of a sequence lies, in cells; -1: nowhere.
+  [[nodiscard]] int64_t place(int64_t sequence, int64_t first) const {
+    if (pages == nullptr) return sequence * C + first;
+    const int64_t page = pages[(sequence * C + first) / kBlock];
+    return page < 0 ? -1 : page * kBlock;
   }
+  // Offset of head `kv` of a cell among the keys and among the values: the first of a page, or of
+  // a group of keys.
+  [[nodiscard]] int64_t key(int64_t cell, int64_t kv) const {
+    return (cell * K + kv * (pages != nullptr ? kBlock : key_groups ? kLanes : 1)) * D;
+  }
+  [[nodiscard]] int64_t value(int64_t cell, int64_t kv) const {
+    return (cell * K + kv * (pages != nullptr ? kBlock : 1)) * E;
+  }
+  // Elements from one cell of a head to its next: in a page they follow each other.
+  [[nodiscard]] int64_t key_step() const { return pages != nullptr ? D : K * D; }
+  [[nodiscard]] int64_t value_step() const { return pages != nullptr ? E : K * E; }
   // What a row sees of the block that begins at `first`.
   void see(int64_t n, int64_t first, int64_t count, int32_t* shown, int32_t* covered) const {
     *shown = static_cast<int32_t>(std::clamp<int64_t>(visible(n) - first, 0, count));
-    *covered = static_cast<int32_t>(std::clamp<int64_t>(hidden(n) - first, 0, count));
+    *covered =
+        first < keep ? 0 : static_cast<int32_t>(std::clamp<int64_t>(hidden(n) - first, 0, count));
     if (*covered >= *shown) *shown = *covered = 0;
   }
 
@@ -97,6 +117,12 @@ struct Problem {
     return count;
   }
 };
+
+// The table of a paged cache, after the five inputs that every step of attention has; else null.
+inline const TensorView* page_table(const Attributes& attributes,
+                                    std::span<const TensorView> inputs) {
+  return attributes.integer("pages", 0) != 0 ? &inputs[5] : nullptr;
+}
 
 // Where the optional inputs stand, after the `required` ones: sinks f32 [H], bias f32 [H, N, C].
 struct Extras {

@@ -39,7 +39,7 @@ struct Reference {
   void run_row(int64_t n, int64_t h, bool gradient) {
     const int64_t D = c_.e.D, E = c_.e.value_size(), H = c_.e.H, K = c_.e.K;
     const int64_t q = (n * H + h) * D, o = (n * H + h) * E, visible = c_.visible(n),
-                  hidden = c_.hidden(n), s = c_.sequences.as<int32_t>()[n];
+                  s = c_.sequences.as<int32_t>()[n];
     const auto cell = [&](int64_t j) { return (s * c_.e.C + j) * K + h / (H / K); };
     const double scale = c_.attributes.real("scale"), cap = c_.attributes.real("softcap", 0);
     const auto bias = [&](int64_t j) {
@@ -47,7 +47,8 @@ struct Reference {
     };
     std::vector<double> p(static_cast<size_t>(visible)), slope(p.size(), 1);
     double total = sinks_.empty() ? 0 : std::exp(sinks_[static_cast<size_t>(h)]);
-    for (int64_t j = hidden; j < visible; ++j) {
+    for (int64_t j = 0; j < visible; ++j) {
+      if (!c_.sees(n, j)) continue;
       const auto i = static_cast<size_t>(j);
       double x = scale * dot(q_, q, k_, cell(j) * D, D);
       if (cap > 0) {
@@ -58,7 +59,8 @@ struct Reference {
       total += p[i] = std::exp(x);
     }
     lse[static_cast<size_t>(n * H + h)] = std::log(total);
-    for (int64_t j = hidden; j < visible; ++j) {
+    for (int64_t j = 0; j < visible; ++j) {
+      if (!c_.sees(n, j)) continue;
       p[static_cast<size_t>(j)] /= total;
       for (int64_t d = 0; d < E; ++d)
         out[static_cast<size_t>(o + d)] +=
@@ -70,7 +72,8 @@ struct Reference {
       const auto i = static_cast<size_t>(h);
       dsinks[i] -= std::exp(sinks_[i]) / total * delta;
     }
-    for (int64_t j = hidden; j < visible; ++j) {
+    for (int64_t j = 0; j < visible; ++j) {
+      if (!c_.sees(n, j)) continue;
       const auto i = static_cast<size_t>(j);
       const double g = p[i] * (dot(dout_, o, v_, cell(j) * E, E) - delta);
       if (!bias_.empty()) dbias[bias(j)] = g;

@@ -60,7 +60,7 @@ void forward_chunk(const StepContext& c, const Problem& p, const Worker& w, int6
     most = std::max<int64_t>(most, w.visible[n - begin]);
   }
   if (most > 0) {
-    const int64_t cells = p.key(p.sequences[begin], 0, kv);
+    const int64_t cells = p.key(p.place(p.sequences[begin], 0), kv);
     pack(kernels.pack_scores, p, c.inputs[1].as<uint16_t>() + cells, most, score_block(p.D),
          w.keys);
     pack(kernels.pack_sums, p, c.inputs[2].as<uint16_t>() + cells, most, sum_block(p.D), w.values);
@@ -93,7 +93,7 @@ void gradient_sequence(const StepContext& c, const Problem& p, const Worker& w,
   for (int64_t i = 0; i < chunks; ++i)
     if (p.sequences[starts[i]] == sequence)
       most = std::max<int64_t>(most, p.most_visible(starts[i], starts[i + 1]));
-  const int64_t cells = p.key(sequence, 0, kv);
+  const int64_t cells = p.key(p.place(sequence, 0), kv);
   const uint16_t* k = c.inputs[1].as<uint16_t>() + cells;
   const uint16_t* v = c.inputs[2].as<uint16_t>() + cells;
   pack(kernels.pack_scores, p, k, most, score_block(p.D), w.keys);

@@ -158,8 +158,8 @@ struct VectorKernels {
   static void pack_groups(const void* x, int64_t stride, int64_t count, int64_t D, float* to) {
     const auto* group = static_cast<const char*>(x);
     for (int64_t first = 0; first < count; first += kLanes, group += stride, to += kLanes)
-      Cache::template key_columns<E>(group, D, [&](int64_t d, const Reg* row) {
-        for (int j = 0; j < kLanes / W; ++j) V::store(to + d * kBlock + j * W, row[j]);
+      Cache::template key_columns<E, 1>(group, stride, D, 0, [&](int64_t d, int j, Reg x) {
+        V::store(to + d * kBlock + j * W, x);
       });
   }
 
@@ -222,72 +222,64 @@ struct VectorKernels {
     }
   }
 
-  // Products of R query rows with one group of cells.
-  template <Element E, int R>
-  static void few_scores(const ForwardBlock& f, int64_t i, const void* group, float* s) {
-    constexpr int NV = kLanes / W;
+  // Sums over channels and over cells are chains: few rows need several groups of cells, or of
+  // channels, side by side to keep the units busy.
+  template <int R>
+  static constexpr int kGroups = R == 1   ? 4
+                                 : R == 2 ? 2
+                                          : 1;
+
+  // Products of R query rows with G groups of cells.
+  template <Element E, int R, int G>
+  static void few_scores(const FewBlock& b, int64_t i, int64_t first, float* s) {
+    constexpr int NV = G * kLanes / W;
+    const ForwardBlock& f = b.block;
+    const char* groups = static_cast<const char*>(b.keys) + first / kLanes * b.key_stride;
     Reg acc[R][NV];
     for (int r = 0; r < R; ++r)
       for (int j = 0; j < NV; ++j) acc[r][j] = V::set1(0.0f);
-    Cache::template key_columns<E>(group, f.D, [&](int64_t d, const Reg* row) {
-      for (int r = 0; r < R; ++r) {
-        const Reg x = V::set1(f.q[(i + r) * f.P + d]);
-        for (int j = 0; j < NV; ++j) acc[r][j] = V::fma(x, row[j], acc[r][j]);
-      }
-    });
+    const auto fma = [&](int64_t d, int j, Reg x) {
+      for (int r = 0; r < R; ++r) acc[r][j] = V::fma(V::set1(f.q[(i + r) * f.P + d]), x, acc[r][j]);
+    };
+    Cache::template key_columns<E, G>(groups, b.key_stride, f.D, b.keys_ahead, fma);
     for (int r = 0; r < R; ++r)
-      for (int j = 0; j < NV; ++j) V::store(s + r * kBlock + j * W, acc[r][j]);
+      for (int j = 0; j < NV; ++j) V::store(s + r * kBlock + first + j * W, acc[r][j]);
   }
-  // o += p v for R rows that see as many cells.
-  template <Element E, int R>
-  static void few_sums(const FewBlock& b, int64_t i, const float* p) {
-    constexpr int NV = kLanes / W;
+  // o += p v for R rows that see as many cells, G times kLanes channels from e on.
+  template <Element E, int R, int G>
+  static void few_sums(const FewBlock& b, int64_t i, const float* p, int64_t e) {
+    constexpr int NV = G * kLanes / W;
     const ForwardBlock& f = b.block;
-    for (int64_t e = 0; e < f.Q; e += kLanes) {
-      float* o = f.o + i * f.Q + e;
-      Reg acc[R][NV];
-      for (int r = 0; r < R; ++r)
-        for (int j = 0; j < NV; ++j) acc[r][j] = V::load(o + r * f.Q + j * W);
-      for (int64_t c = 0; c < f.visible[i]; ++c) {
-        Reg row[NV];
-        for (int j = 0; j < NV; ++j) row[j] = load<E>(b.values, c * b.value_stride + e + j * W);
-        for (int r = 0; r < R; ++r) {
-          const Reg x = V::set1(p[r * kBlock + c]);
-          for (int j = 0; j < NV; ++j) acc[r][j] = V::fma(x, row[j], acc[r][j]);
-        }
+    float* o = f.o + i * f.Q + e;
+    Reg acc[R][NV];
+    for (int r = 0; r < R; ++r)
+      for (int j = 0; j < NV; ++j) acc[r][j] = V::load(o + r * f.Q + j * W);
+    for (int64_t c = 0; c < f.visible[i]; ++c) {
+      const char* cell = static_cast<const char*>(b.values) + element_bytes(E, c * b.value_stride);
+      __builtin_prefetch(cell + element_bytes(E, e) + b.values_ahead);
+      for (int j = 0; j < NV; ++j) {
+        const Reg x = load<E>(b.values, c * b.value_stride + e + j * W);
+        for (int r = 0; r < R; ++r) acc[r][j] = V::fma(V::set1(p[r * kBlock + c]), x, acc[r][j]);
       }
-      for (int r = 0; r < R; ++r)
-        for (int j = 0; j < NV; ++j) V::store(o + r * f.Q + j * W, acc[r][j]);
     }
+    for (int r = 0; r < R; ++r)
+      for (int j = 0; j < NV; ++j) V::store(o + r * f.Q + j * W, acc[r][j]);
   }
   template <Element E, int R>
   static void few_rows(const FewBlock& b, int64_t i) {
+    constexpr int G = kGroups<R>;
     const ForwardBlock& f = b.block;
     alignas(64) float s[R * kBlock];
-    for (int64_t first = 0; first < f.visible[i]; first += kLanes)
-      few_scores<E, R>(f, i, static_cast<const char*>(b.keys) + first / kLanes * b.key_stride,
-                       s + first);
+    int64_t at = 0;
+    for (; at + (G - 1) * kLanes < f.visible[i]; at += G * kLanes) few_scores<E, R, G>(b, i, at, s);
+    for (; at < f.visible[i]; at += kLanes) few_scores<E, R, 1>(b, i, at, s);
     for (int r = 0; r < R; ++r) soften(f, i + r, s + r * kBlock);
-    few_sums<E, R>(b, i, s);
-  }
-  // What the next block will read: rows of one head lie apart, which hardware prefetches badly.
-  template <Element E>
-  static void prefetch_next(const FewBlock& b) {
-    constexpr int64_t kLine = 64;
-    const auto prefetch = [](const char* p, int64_t bytes) {
-      for (int64_t at = 0; at < bytes; at += kLine) __builtin_prefetch(p + at);
-    };
-    const auto* keys = static_cast<const char*>(b.keys) + kBlock / kLanes * b.key_stride;
-    for (int g = 0; g < kBlock / kLanes; ++g)
-      prefetch(keys + g * b.key_stride, element_bytes(E, kLanes * b.block.D));
-    const int64_t stride = element_bytes(E, b.value_stride);
-    const auto* values = static_cast<const char*>(b.values) + kBlock * stride;
-    for (int c = 0; c < kBlock; ++c) prefetch(values + c * stride, element_bytes(E, b.block.Q));
+    for (at = 0; at + G * kLanes <= f.Q; at += G * kLanes) few_sums<E, R, G>(b, i, s, at);
+    for (; at < f.Q; at += kLanes) few_sums<E, R, 1>(b, i, s, at);
   }
   template <Element E>
   static void forward_few(const FewBlock& b) {
     const ForwardBlock& f = b.block;
-    if (f.count == kBlock) prefetch_next<E>(b);
     for (int64_t i = 0; i < f.rows;) {
       int64_t same = 1;
       while (same < 4 && i + same < f.rows && f.visible[i + same] == f.visible[i]) ++same;

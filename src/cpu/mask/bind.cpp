@@ -17,14 +17,15 @@ void run(const StepContext& c) {
   const int64_t cells = c.attributes.integer("cells");
   const bool causal = c.attributes.integer("causal") != 0;
   const int64_t window = c.attributes.integer("window", 0);
+  const int64_t keep = c.attributes.integer("keep", 0);
   const int64_t columns = c.outputs[0].shape[1];
   auto* mask = c.outputs[0].as<float>();
   c.pool.parallel_for(c.outputs[0].shape[0], 8, [&](int64_t begin, int64_t end, int) {
     for (int64_t n = begin; n < end; ++n) {
       for (int64_t j = 0; j < columns; ++j) {
-        const int64_t back = positions[n] - j % cells;
-        const bool seen =
-            j / cells == sequences[n] && (!causal || back >= 0) && (window == 0 || back < window);
+        const int64_t cell = j % cells, back = positions[n] - cell;
+        const bool near = window == 0 || back < window || cell < keep;
+        const bool seen = j / cells == sequences[n] && (!causal || back >= 0) && near;
         mask[n * columns + j] = seen ? 0.0f : -std::numeric_limits<float>::infinity();
       }
     }

@@ -18,9 +18,20 @@ Attributes attributes(int64_t pairs, int64_t rotary_dims, int64_t inverse = 0) {
   return {{"theta", 10000.0}, {"pairs", pairs}, {"rotary_dims", rotary_dims}, {"inverse", inverse}};
 }
 
-Tensor rope(const std::vector<Tensor>& inputs, const Attributes& a, int threads = 1) {
-  Tensor y = Tensor::zeros(inputs[0].dtype(), inputs[0].shape());
-  run_op(rope_bindings(), "rope", a, inputs, {y}, threads);
+// Inputs: what the table is made of, positions and perhaps factors.
+void rope_into(const Tensor& y, const Tensor& x, const std::vector<Tensor>& inputs,
+               const Attributes& a, int threads = 1) {
+  const int64_t pairs = a.integer("rotary_dims") / 2;
+  const auto order = static_cast<RopeLayout>(a.integer("pairs"));
+  const Tensor table = Tensor::zeros(DType::f32, {x.shape()[0], rope_row_floats(order, pairs)});
+  run_op(rope_bindings(), "rope_table", a, inputs, {table}, threads);
+  run_op(rope_bindings(), "rope", a, {x, table}, {y}, threads);
+}
+
+Tensor rope(const Tensor& x, const std::vector<Tensor>& inputs, const Attributes& a,
+            int threads = 1) {
+  const Tensor y = Tensor::zeros(x.dtype(), x.shape());
+  rope_into(y, x, inputs, a, threads);
   return y;
 }
 
@@ -32,9 +43,8 @@ TEST(Rope, FollowsTheFormulaForBothPairings) {
   for (const int64_t halves : {0, 1}) {
     for (const double factor : {1.0, 4.0}) {
       const Tensor p = positions_of(at);
-      const auto inputs =
-          factor != 1.0 ? std::vector<Tensor>{x, p, factors} : std::vector<Tensor>{x, p};
-      const Tensor y = rope(inputs, attributes(halves, R));
+      const auto inputs = factor != 1.0 ? std::vector<Tensor>{p, factors} : std::vector<Tensor>{p};
+      const Tensor y = rope(x, inputs, attributes(halves, R));
       for (int64_t row = 0; row < 5 * H; ++row) {
         const float *u = x.as<float>() + row * D, *v = y.as<float>() + row * D;
         for (int64_t i = 0; i < R / 2; ++i) {
@@ -65,26 +75,25 @@ TEST(Rope, InverseUndoesTheRotationInPlace) {
   const Tensor at = positions_of({3, 700, 12, 40000});
   for (const int64_t halves : {0, 1}) {
     const Tensor y = x.clone();
-    run_op(rope_bindings(), "rope", attributes(halves, 32), {y, at}, {y});
-    run_op(rope_bindings(), "rope", attributes(halves, 32, 1), {y, at}, {y});
+    rope_into(y, y, {at}, attributes(halves, 32));
+    rope_into(y, y, {at}, attributes(halves, 32, 1));
     for (int64_t i = 0; i < 4 * 64; ++i) ASSERT_NEAR(y.as<float>()[i], x.as<float>()[i], 1e-6);
   }
 }
 
 TEST(Rope, OfARowDoesNotDependOnItsBatchOrOnThreads) {
-  // Shared positions take the table by position, a lone row its own.
   const int64_t rows = 300;
   std::vector<int32_t> at;
   for (int32_t i = 0; i < rows; ++i) at.push_back(i % 50);
   const Tensor x = sample_tensor(DType::bf16, {rows, 4, 64}, 1);
-  const Tensor y = rope({x, positions_of(at)}, attributes(1, 64), 1);
-  expect_same(y, rope({x, positions_of(at)}, attributes(1, 64), 3));
+  const Tensor y = rope(x, {positions_of(at)}, attributes(1, 64), 1);
+  expect_same(y, rope(x, {positions_of(at)}, attributes(1, 64), 3));
   for (const int64_t row : {0, 49, 120, 299}) {
     const Tensor alone = Tensor::zeros(DType::bf16, {1, 4, 64}), expected = alone.clone();
     std::memcpy(alone.data(), x.as<std::byte>() + row * 512, 512);
     std::memcpy(expected.data(), y.as<std::byte>() + row * 512, 512);
     expect_same(expected,
-                rope({alone, positions_of({at[static_cast<size_t>(row)]})}, attributes(1, 64)));
+                rope(alone, {positions_of({at[static_cast<size_t>(row)]})}, attributes(1, 64)));
   }
 }
 

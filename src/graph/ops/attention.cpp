@@ -1,3 +1,4 @@
+#include "base/error.h"
 #include "graph/op.h"
 #include "graph/ops.h"
 #include "tensor/layout.h"
@@ -7,9 +8,15 @@
 // keys and values and, if causal, at its cells 0..positions[n] only (the last `window` of them):
 //   scores = cap(scale q k^T) + bias,  out = softmax(scores) v,  lse = log sum exp(scores),
 // where cap(x) = softcap tanh(x / softcap), and sinks[h] counts like one more score in both sums.
-// The same op serves a cache [S, C, K, D] and, in training, S sequences of C fresh keys. The keys
-// of a cache may be interleaved: 16 cells [K, D] together, as [K, D, 16]; such a step has no
-// fallback. Inputs: q, k, v, sequences, positions, then sinks and bias if the attributes say so.
+// Beside a window the first `keep` cells stay visible (Xiao et al. 2023).
+//
+// The keys and values of S sequences of C cells each are [S, C, K, D], as in training. A cache is
+// paged instead (Kwon et al. 2023): [P, K, 64, D], where the table `pages` i32 [S, B] tells in
+// which page each 64 cells of a sequence lie; -1: nowhere, and nobody sees them. Cells of
+// one head follow each other in a page. The keys of a cache may be interleaved: 16 cells [K, D]
+// together, as [K, D, 16], or, in a page, 16 of a head as [D, 16]. Such steps have no fallback.
+//
+// Inputs: q, k, v, sequences, positions, then pages, sinks and bias if the attributes say so.
 
 namespace bantam {
 
@@ -21,8 +28,17 @@ bool is_plain(DType t) {
   return t == DType::f32 || t == DType::f16 || t == DType::bf16;
 }
 
-bool whole_groups(const Type& cells) {
-  return cells.layout == Layout::rows || cells.shape[1].factor % kInterleavedRows == 0;
+// Which extents of a cache count cells and heads: those of [S, C, K, D], or of pages [P, K, 64, D].
+struct Axes {
+  int cells, heads;
+};
+Axes axes(bool paged) {
+  return paged ? Axes{2, 1} : Axes{1, 2};
+}
+
+bool whole_groups(const Type& cache, bool paged) {
+  return cache.layout == Layout::rows ||
+         cache.shape[axes(paged).cells].factor % kInterleavedRows == 0;
 }
 
 bool is_block(DType t) {
@@ -42,38 +58,55 @@ size_t extras(const Attributes& a) {
   return size_t{has(a, "sinks")} + size_t{has(a, "bias")};
 }
 
+// The table at `input` of a cache at `cache`.
+void check_pages(const InferContext& c, size_t cache, size_t input) {
+  c.check(c.type(input).dtype == DType::i32 && c.shape(input).rank() == 2,
+          "an i32 table of pages [S, B]");
+  c.check(c.shape(cache)[axes(true).cells] == Extent(kPageCells), "pages of 64 cells");
+}
+
 // Checks the optional inputs from `first` on and returns their types.
 std::vector<Type> extra_types(const InferContext& c, size_t first) {
   std::vector<Type> types;
-  const SymShape &q = c.shape(0), &k = c.shape(1);
+  const SymShape& q = c.shape(0);
+  Extent cells = c.shape(1)[1];
+  if (has(c.attributes, "pages")) {
+    check_pages(c, 1, first);
+    cells = c.shape(first++)[1] * kPageCells;
+  }
   if (has(c.attributes, "sinks")) {
     types.push_back({DType::f32, {q[1]}});
     c.check(c.type(first++) == types.back(), "one f32 sink for each head");
   }
   if (has(c.attributes, "bias")) {
-    types.push_back({DType::f32, {q[1], q[0], k[1]}});
+    types.push_back({DType::f32, {q[1], q[0], cells}});
     c.check(c.type(first) == types.back(), "f32 biases [H, N, C]");
   }
   return types;
 }
 
 std::vector<Type> infer(const InferContext& c) {
-  c.check_arity(5 + extras(c.attributes));
+  c.check_arity(5 + size_t{has(c.attributes, "pages")} + extras(c.attributes));
   const SymShape &q = c.shape(0), &k = c.shape(1), &v = c.shape(2);
   c.check(c.type(0).dtype == DType::f32 || c.type(0).dtype == DType::bf16, "f32 or bf16 queries");
+  const bool paged = has(c.attributes, "pages");
   c.check(q.rank() == 3 && k.rank() == 4 && v.rank() == 4 && k[0] == v[0] && k[1] == v[1] &&
               k[2] == v[2] && c.type(1).dtype == c.type(2).dtype,
-          "q [N, H, D], k [S, C, K, D] and v [S, C, K, E]");
+          "q [N, H, D], k [S, C, K, D] and v [S, C, K, E], or pages of them");
+  const Extent heads = k[axes(paged).heads];
   c.check(is_plain(c.type(1).dtype) ||
               (is_block(c.type(1).dtype) && c.type(1).layout == Layout::interleaved),
           "plain keys and values, or q8_0 or q4_0 with interleaved keys");
-  c.check(q[2] == k[3] && k[2].symbol < 0 && k[2].factor > 0 && q[1].factor % k[2].factor == 0,
+  c.check(q[2] == k[3] && heads.symbol < 0 && heads.factor > 0 && q[1].factor % heads.factor == 0,
           "one head size, and a multiple of the key/value heads");
-  c.check(whole_groups(c.type(1)) && c.type(2).layout == Layout::rows,
+  c.check(whole_groups(c.type(1), paged) && c.type(2).layout == Layout::rows,
           "interleaved keys in whole groups, values in rows");
   const int64_t window = c.attributes.integer("window", 0);
   c.check(window == 0 || (window > 0 && c.attributes.integer("causal") != 0),
           "a window over earlier cells only");
+  const int64_t keep = c.attributes.integer("keep", 0);
+  c.check(keep == 0 || (keep > 0 && keep % kPageCells == 0 && window > 0),
+          "whole pages to keep, beside a window");
   check_rows(c, 3);
   extra_types(c, 5);
   return {{c.type(0).dtype, {q[0], q[1], v[3]}}, {DType::f32, {q[0], q[1]}}};
@@ -104,13 +137,15 @@ Value log_sum(Graph& g, Value scores, Value sinks) {
 
 std::vector<Value> fallback(Graph& g, const Node& n) {
   const Attributes& a = n.attributes;
+  BANTAM_ASSERT(!has(a, "pages"));
   const Value q = ops::cast(g, n.inputs[0], DType::f32);
   const SymShape cache = g.shape(n.inputs[1]), rows = g.shape(q);
   const Value mask = g.add(op_attention_mask, {n.inputs[3], n.inputs[4]},
                            {{"sequences", cache[0].factor},
                             {"cells", cache[1].factor},
                             {"causal", a.integer("causal")},
-                            {"window", a.integer("window", 0)}});
+                            {"window", a.integer("window", 0)},
+                            {"keep", a.integer("keep", 0)}});
   Value scores = ops::batch_matmul(g, heads_first(g, q), cells(g, n.inputs[1]), false, true);
   scores = ops::softcap(g, ops::scale(g, scores, a.real("scale")), a.real("softcap", 0));
   if (has(a, "bias")) {  // the mask hides what stands in other sequences
@@ -143,6 +178,7 @@ std::vector<Value> gradient(const GradientContext& c) {
 
 std::vector<Type> infer_grad(const InferContext& c) {
   c.check_arity(8 + extras(c.attributes));
+  c.check(!has(c.attributes, "pages") && !has(c.attributes, "keep"), "cells that lie in order");
   const DType t = c.type(0).dtype;
   c.check(c.type(1).dtype == t && c.type(5).dtype == t && c.type(7) == c.type(5),
           "q, k, v, out and dout of one type");
@@ -163,14 +199,17 @@ std::vector<Value> no_gradient(const GradientContext& c) {
 }
 
 std::vector<Type> infer_cache_write(const InferContext& c) {
-  c.check_arity(4);
+  c.check_arity(4, 5);
   const SymShape &cache = c.shape(0), &x = c.shape(1);
-  c.check(cache.rank() == 4 && x.rank() == 3 && cache[2] == x[1] && cache[3] == x[2],
-          "a cache [S, C, K, D] and rows [N, K, D]");
+  const bool paged = c.inputs.size() == 5;
+  c.check(
+      cache.rank() == 4 && x.rank() == 3 && cache[axes(paged).heads] == x[1] && cache[3] == x[2],
+      "a cache [S, C, K, D] (or pages of one) and rows [N, K, D]");
   c.check(is_plain(c.type(0).dtype) || is_block(c.type(0).dtype), "a plain, q8_0 or q4_0 cache");
-  c.check(whole_groups(c.type(0)), "an interleaved cache of whole groups");
+  c.check(whole_groups(c.type(0), paged), "an interleaved cache of whole groups");
   const Type index{DType::i32, {x[0]}};
   c.check(c.type(2) == index && c.type(3) == index, "an i32 sequence and position for each row");
+  if (paged) check_pages(c, 0, 4);
   return {c.type(0)};
 }
 
@@ -194,7 +233,12 @@ Value ops::attention(Graph& g, Value q, Value k, Value v, Value sequences, Value
   std::vector<Value> inputs{q, k, v, sequences, positions};
   Attributes a{{"scale", o.scale}, {"causal", int64_t{o.causal}}};
   if (o.window > 0) a.set("window", o.window);
+  if (o.window > 0 && o.keep > 0) a.set("keep", o.keep);
   if (o.softcap > 0) a.set("softcap", o.softcap);
+  if (o.pages.defined()) {
+    a.set("pages", int64_t{1});
+    inputs.push_back(o.pages);
+  }
   if (o.sinks.defined()) {
     a.set("sinks", int64_t{1});
     inputs.push_back(o.sinks);
@@ -206,8 +250,11 @@ Value ops::attention(Graph& g, Value q, Value k, Value v, Value sequences, Value
   return g.add(op_attention, std::move(inputs), std::move(a));
 }
 
-Value ops::cache_write(Graph& g, Value cache, Value x, Value sequences, Value positions) {
-  return g.add(op_cache_write, {cache, x, sequences, positions});
+Value ops::cache_write(Graph& g, Value cache, Value x, Value sequences, Value positions,
+                       Value pages) {
+  std::vector<Value> inputs{cache, x, sequences, positions};
+  if (pages.defined()) inputs.push_back(pages);
+  return g.add(op_cache_write, std::move(inputs));
 }
 
 }  // namespace bantam

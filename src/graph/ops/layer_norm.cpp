@@ -20,7 +20,7 @@ std::vector<Type> infer(const InferContext& c) {
   c.check(is_float(c.type(0).dtype), "f32 or bf16");
   const Type column{DType::f32, {c.shape(0)[-1]}};
   c.check(c.type(1) == column && c.type(2) == column, "one f32 weight and bias for each column");
-  return {{static_cast<DType>(c.attributes.integer("out")), c.shape(0)}};
+  return {c.requested(c.type(0))};
 }
 
 std::vector<Value> fallback(Graph& g, const Node& n) {

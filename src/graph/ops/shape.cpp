@@ -87,6 +87,7 @@ Value ops::transpose(Graph& g, Value x, int axis_a, int axis_b) {
 
 Value ops::cast(Graph& g, Value x, DType dtype) {
   if (g.dtype(x) == dtype) return x;
+  if (dtype == DType::q8a) return ops::quantize(g, x);
   return g.add(op_cast, {x}, {{"out", static_cast<int64_t>(dtype)}});
 }
 

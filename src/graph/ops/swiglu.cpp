@@ -13,11 +13,12 @@ std::vector<Type> infer(const InferContext& c) {
   c.check_arity(2);
   c.check(c.type(0) == c.type(1), "gate and up of one type");
   c.check(c.type(0).dtype == DType::f32 || c.type(0).dtype == DType::bf16, "f32 or bf16");
-  return {c.type(0)};
+  return {c.requested(c.type(0))};
 }
 
 std::vector<Value> fallback(Graph& g, const Node& n) {
-  return {ops::mul(g, ops::silu(g, n.inputs[0]), n.inputs[1])};
+  const Value y = ops::mul(g, ops::silu(g, n.inputs[0]), n.inputs[1]);
+  return {ops::cast(g, y, n.outputs[0].dtype)};
 }
 
 // dup = silu(gate) dy,  dgate = up silu'(gate) dy,  silu' = s (1 + gate (1 - s))

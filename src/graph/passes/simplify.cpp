@@ -162,7 +162,7 @@ Graph optimize(const Graph& g, bool training) {
   Graph result = eliminate_common_subexpressions(fold_constants(g));
   if (!training) {
     result = quantize_activations(fuse_projections(result));
-    result = eliminate_common_subexpressions(result);
+    result = fuse_steps(eliminate_common_subexpressions(result));
   }
   return eliminate_dead_code(result);
 }

@@ -51,8 +51,8 @@ function(bantam_program_options target)
   if(BANTAM_STATIC)
     target_link_options(${target} PRIVATE -static)
   endif()
-  if(BANTAM_EMULATION)
-    target_sources(${target} PRIVATE ${CMAKE_SOURCE_DIR}/tests/emulation/x86_instructions.cpp)
+  if(BANTAM_SIMULATION)
+    target_sources(${target} PRIVATE ${CMAKE_SOURCE_DIR}/tests/emulation/claim_instructions.cpp)
   endif()
 endfunction()
 
@@ -68,6 +68,12 @@ set(BANTAM_FLAGS_x86_avx512 ${BANTAM_FLAGS_x86_avx2} -mavx512f -mavx512bw -mavx5
 set(BANTAM_FLAGS_x86_vnni ${BANTAM_FLAGS_x86_avx512} -mavx512vnni)
 set(BANTAM_FLAGS_x86_bf16 ${BANTAM_FLAGS_x86_avx512} -mavx512bf16)
 set(BANTAM_FLAGS_x86_amx ${BANTAM_FLAGS_x86_vnni} -mavx512bf16 -mamx-tile -mamx-int8 -mamx-bf16)
+if(BANTAM_SIMULATION)  # the same code over functions instead of instructions
+  foreach(isa avx512 vnni bf16 amx)
+    set(BANTAM_FLAGS_x86_${isa} ${BANTAM_FLAGS_x86_avx2} -O1 -w -flax-vector-conversions -fpermissive
+        -isystem ${CMAKE_SOURCE_DIR}/tests/emulation/without_avx512)
+  endforeach()
+endif()
 set(BANTAM_FLAGS_arm_neon "")
 set(BANTAM_FLAGS_arm_dotprod -march=armv8.2-a+dotprod)
 set(BANTAM_FLAGS_arm_i8mm -march=armv8.2-a+dotprod+i8mm)

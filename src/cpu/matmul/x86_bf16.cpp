@@ -13,9 +13,13 @@ namespace {
 
 constexpr int kRows = 8;
 
-// sum += a * b over pairs. Written out because Clang 16 crashes on a broadcast of __m512bh.
+// sum += a * b over pairs.
 void multiply_add(__m512& sum, __m512i a, __m512i b) {
+#if defined(__clang__)  // version 16 crashes on a broadcast of __m512bh
   __asm__("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+#else
+  sum = _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
+#endif
 }
 
 void multiply_8x32(const uint16_t* a, const uint16_t* b, int64_t k, float* c, int64_t ldc,

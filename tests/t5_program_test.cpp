@@ -100,6 +100,11 @@ TEST_F(T5Program, IsQuantisedInspectedAndTimed) {
   EXPECT_NE(bantam("inspect " + path("small.gguf")).output.find("2 that read, 3 that write"),
             std::string::npos);
   EXPECT_EQ(bantam("bench " + path("small.gguf") + " -p 8 -n 4 -r 1").code, 0);
+  const Outcome sustained =
+      bantam("bench " + path("small.gguf") + " -p 8 -n 4 -r 1 --markdown --sustain 0.02");
+  EXPECT_EQ(sustained.code, 0);
+  EXPECT_NE(sustained.output.find("| --- | ---: |"), std::string::npos) << sustained.output;
+  EXPECT_NE(sustained.output.find("% of the first"), std::string::npos) << sustained.output;
   EXPECT_EQ(bantam("profile " + path("small.gguf")).code, 0);
 }
 

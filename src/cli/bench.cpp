@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <iostream>
 
@@ -18,7 +19,8 @@ struct Options {
   std::vector<int64_t> depths{0}, sequences{1};
   std::vector<std::string> layouts{"interleaved"};
   SpeedOptions speed;
-  bool json = false;
+  double sustain_minutes = 0;
+  bool json = false, markdown = false;
 };
 
 const std::vector<std::string> kLayouts = {"interleaved", "file"};
@@ -49,6 +51,9 @@ Json to_json(const Line& l) {
   const auto spread = [](const Samples& v) {
     return Json{{"least", v.quantile(0)}, {"most", v.quantile(1)}};
   };
+  Json periods = Json::array();
+  for (const Period& p : s.sustained)
+    periods.push_back({{"seconds", p.begin}, {"tokens_per_second", p.tokens_per_second}});
   return {{"model", l.model},
           {"type", l.type},
           {"layout", layout_name(s)},
@@ -73,7 +78,8 @@ Json to_json(const Line& l) {
           {"read_bandwidth_bytes_per_second", s.read_bandwidth},
           {"roofline_fraction", s.roofline_fraction},
           {"peak_rss_bytes", s.peak_bytes},
-          {"predicted_bytes", s.memory.total()}};
+          {"predicted_bytes", s.memory.total()},
+          {"sustained", periods}};
 }
 
 std::vector<std::string> cells(const Line& l) {
@@ -107,7 +113,31 @@ const std::vector<std::string> kHeads = {
     "model",      "type",   "layout", "threads", "depth",  "sequences", "prefill t/s", "spread",
     "decode t/s", "spread", "p50 ms", "p95 ms",  "p99 ms", "read GB/s", "of roofline"};
 
-void print_table(const std::vector<Line>& lines) {
+// How decoding went on: a bar for each period, and what was left at the end.
+void print_sustained(const Line& l) {
+  const std::vector<Period>& periods = l.speed.sustained;
+  if (periods.empty()) return;
+  const auto by_rate = [](const Period& a, const Period& b) {
+    return a.tokens_per_second < b.tokens_per_second;
+  };
+  const auto [least, most] = std::minmax_element(periods.begin(), periods.end(), by_rate);
+  Table t;
+  t.row({"after", "decode t/s", ""});
+  for (const Period& p : periods) {
+    constexpr int kWidth = 40;
+    const double share = p.tokens_per_second / std::max(most->tokens_per_second, 1e-9);
+    t.row({human_seconds(p.begin), fmt::format("{:.1f}", p.tokens_per_second),
+           fmt::format("{:<{}}", std::string(static_cast<size_t>(kWidth * share), '#'), kWidth)});
+  }
+  std::cout << fmt::format("\n{}, {} threads, sustained\n{}", l.model, l.speed.threads, t.str())
+            << fmt::format("first {:.1f}, least {:.1f}, last {:.1f} t/s: {:.0f} % of the first\n",
+                           periods.front().tokens_per_second, least->tokens_per_second,
+                           periods.back().tokens_per_second,
+                           100 * periods.back().tokens_per_second /
+                               std::max(periods.front().tokens_per_second, 1e-9));
+}
+
+void print_table(const std::vector<Line>& lines, bool markdown) {
   Table t;
   t.row(kHeads);
   for (const Line& l : lines) t.row(cells(l));
@@ -118,7 +148,7 @@ void print_table(const std::vector<Line>& lines) {
                                               : fmt::format(", peak memory {} (predicted {})",
                                                             human_bytes(last.speed.peak_bytes),
                                                             human_bytes(last.speed.memory.total()));
-  std::cout << t.str()
+  std::cout << (markdown ? t.markdown() + "\n" : t.str())
             << fmt::format(
                    "{} tokens read, {} generated, median of {}; {}; load {}, first token {}{}\n",
                    o.prompt, o.tokens, o.repetitions, isa_in_use(),
@@ -145,6 +175,8 @@ void bench(Options o) {
             setting.sequences = sequences;
             setting.depth = depth;
             setting.interleave = layout == kLayouts[0];
+            setting.sustain_seconds = 60 * o.sustain_minutes;
+            setting.on_sustained = [](double done) { show_progress("sustained", done); };
             const std::string type(dtype_info(model->main_type()).name);
             lines.push_back({model->name, type, load.count(), measure_speed(model, setting)});
             all.push_back(to_json(lines.back()));
@@ -154,7 +186,8 @@ void bench(Options o) {
     }
   }
   if (o.json) return print(all.size() == 1 ? all.front() : all);
-  print_table(lines);
+  print_table(lines, o.markdown);
+  for (const Line& l : lines) print_sustained(l);
 }
 
 }  // namespace
@@ -187,6 +220,10 @@ void add_bench(CLI::App& app) {
       ->check(CLI::PositiveNumber);
   c->add_option("--cache-type", o->cache_type, "Of keys and values: f32, f16, bf16, q8_0 or q4_0")
       ->capture_default_str();
+  c->add_option("--sustain", o->sustain_minutes,
+                "Minutes to go on generating, to see what heat and neighbours leave")
+      ->check(CLI::NonNegativeNumber);
+  c->add_flag("--markdown", o->markdown, "Print the table as Markdown");
   c->add_flag("--json", o->json, "Print one JSON object, or an array of them for several settings");
   c->callback([c, o] {
     if (o->threads.empty() && global_threads(*c) > 0) o->threads.push_back(global_threads(*c));

@@ -178,6 +178,18 @@ std::string Table::str() const {
   return text;
 }
 
+std::string Table::markdown() const {
+  std::string text;
+  for (size_t i = 0; i < rows_.size(); ++i) {
+    for (const std::string& cell : rows_[i]) text += fmt::format("| {} ", cell);
+    text += "|\n";
+    for (size_t column = 0; i == 0 && column < rows_[0].size(); ++column)
+      text += column == 0 ? "| --- " : "| ---: ";
+    if (i == 0) text += "|\n";
+  }
+  return text;
+}
+
 void print(const Json& json) {
   // Text of a model may end within a character; replace what is no UTF-8.
   std::cout << json.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";

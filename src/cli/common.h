@@ -53,6 +53,8 @@ class Table {
  public:
   void row(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
   [[nodiscard]] std::string str() const;
+  // In GitHub's Markdown, the first row as heads.
+  [[nodiscard]] std::string markdown() const;
 
  private:
   std::vector<std::vector<std::string>> rows_;

@@ -103,6 +103,32 @@ double decode_bytes(Engine& engine, Driver& driver, const SpeedOptions& o, int64
   return static_cast<double>(traffic.bytes) / static_cast<double>(o.sequences);
 }
 
+// Decodes from `first` on, again and again, for as long as was asked.
+std::vector<Period> sustain(Driver& driver, const SpeedOptions& o, int64_t first) {
+  constexpr double kPeriods = 30;
+  const double length = std::max(1.0, o.sustain_seconds / kPeriods);
+  std::vector<Period> periods;
+  const auto start = Clock::now();
+  int64_t at = 0;
+  for (double begin = 0; begin < o.sustain_seconds;) {
+    int64_t tokens = 0;
+    double now = begin;
+    while (now < begin + length) {
+      if (at == o.tokens) {
+        at = 0;
+        driver.go_to(first);
+      }
+      driver.feed(first + at++, 1);
+      ++tokens;
+      now = seconds_since(start);
+    }
+    periods.push_back({begin, static_cast<double>(tokens * o.sequences) / (now - begin)});
+    begin = now;
+    if (o.on_sustained) o.on_sustained(std::min(1.0, now / o.sustain_seconds));
+  }
+  return periods;
+}
+
 }  // namespace
 
 Speed measure_speed(const std::shared_ptr<const Model>& model, const SpeedOptions& options) {
@@ -144,6 +170,7 @@ Speed measure_speed(const std::shared_ptr<const Model>& model, const SpeedOption
     result.decode.add(total(o.tokens) / decode);
     result.first_token_seconds.add(prefill);
   }
+  if (o.sustain_seconds > 0) result.sustained = sustain(driver, o, first);
   result.bytes_per_token = decode_bytes(engine, driver, o, first);
   result.peak_bytes = peak_resident_bytes();
   ThreadPool pool(engine.threads());

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -31,18 +32,28 @@ struct SpeedOptions {
   int threads = 0;
   DType cache_type = DType::f16;
   bool interleave = true;  // see EngineOptions
+  // Afterwards tokens are generated for so long: what is left when the processor is warm.
+  double sustain_seconds = 0;
+  std::function<void(double done)> on_sustained;  // 0 to 1, now and then
+};
+
+// A part of a long measurement.
+struct Period {
+  double begin = 0;  // seconds after its start
+  double tokens_per_second = 0;
 };
 
 // Rates count the tokens of all sequences.
 struct Speed {
   SpeedOptions options;  // as it was run: cut to the model's context
   int threads = 0;
-  Samples prefill, decode;       // tokens per second, one sample a repetition
-  Samples token_seconds;         // one sample a step of decoding
-  Samples first_token_seconds;   // prompt to first token
-  double bytes_per_token = 0;    // read while decoding, at the middle of the run
-  double read_bandwidth = 0;     // bytes per second, measured in the same run
-  double roofline_fraction = 0;  // of that bandwidth, reached by decoding
+  Samples prefill, decode;        // tokens per second, one sample a repetition
+  Samples token_seconds;          // one sample a step of decoding
+  Samples first_token_seconds;    // prompt to first token
+  double bytes_per_token = 0;     // read while decoding, at the middle of the run
+  double read_bandwidth = 0;      // bytes per second, measured in the same run
+  double roofline_fraction = 0;   // of that bandwidth, reached by decoding
+  std::vector<Period> sustained;  // of equal length
   MemoryPlan memory;
   double start_seconds = 0;  // to make the engine: plan, interleave weights
   int64_t peak_bytes = 0;    // of the process, before the bandwidth was measured

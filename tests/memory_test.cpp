@@ -8,17 +8,10 @@
 
 #include "base/file.h"
 #include "base/random.h"
+#include "base/sanitizers.h"
 #include "program.h"
 
 #ifdef BANTAM_PROGRAM
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define BANTAM_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define BANTAM_SANITIZED 1
-#endif
-#endif
 
 namespace bantam {
 namespace {
@@ -28,9 +21,7 @@ using Json = nlohmann::json;
 class Memory : public testing::Test {
  protected:
   void SetUp() override {
-#ifdef BANTAM_SANITIZED
-    GTEST_SKIP() << "sanitizers hold memory of their own";
-#endif
+    if (kSanitized) GTEST_SKIP() << "sanitizers hold memory of their own";
     folder_ =
         std::filesystem::path(testing::TempDir()) / ("bantam_memory_" + std::to_string(getpid()));
     std::filesystem::create_directories(folder_);

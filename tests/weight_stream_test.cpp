@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/sanitizers.h"
 #include "models/random_model.h"
 #include "runtime/engine_plans.h"
 #include "runtime/memory_fit.h"
@@ -61,6 +62,7 @@ TEST_P(WeightStreaming, GivesTheSameBits) {
 }
 
 TEST_P(WeightStreaming, IsWhatIsLeftWhenNoBatchFitsTheMemory) {
+  if (kSanitized) GTEST_SKIP() << "sanitizers hold memory of their own";
   EngineOptions small = options_;
   small.stream = 1;
   small.batch = 1;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "base/sanitizers.h"
 #include "models/random_model.h"
 
 namespace bantam {
@@ -15,6 +16,7 @@ Model small_model() {
 }
 
 TEST(MemoryFit, NarrowsTheBatchUntilThePlanIsWithinTheLimit) {
+  if (kSanitized) GTEST_SKIP() << "sanitizers hold memory of their own";
   const Model model = small_model();
   EngineOptions wide;
   wide.context = 256;
@@ -33,6 +35,7 @@ TEST(MemoryFit, NarrowsTheBatchUntilThePlanIsWithinTheLimit) {
 }
 
 TEST(MemoryFit, RefusesWithWhatWouldFit) {
+  if (kSanitized) GTEST_SKIP() << "sanitizers hold memory of their own";
   const Model model = small_model();
   EngineOptions o;
   o.context = 1024;

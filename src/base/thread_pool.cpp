@@ -5,47 +5,15 @@
 #include <chrono>
 #include <condition_variable>
 #include <exception>
-#include <fstream>
 #include <mutex>
-#include <set>
-#include <string>
 #include <thread>
 #include <vector>
 
-#if defined(__linux__)
-#include <sched.h>
-#endif
+#include "base/cores.h"
 
 namespace bantam {
 
 namespace {
-
-struct Cores {
-  int logical = 1, physical = 1;
-};
-
-// Processors that this process may run on; those that share a core are counted once.
-Cores allowed_cores() {
-  Cores cores;
-  cores.logical = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  cores.physical = cores.logical;
-#if defined(__linux__)
-  cpu_set_t mask;
-  if (sched_getaffinity(0, sizeof mask, &mask) != 0) return cores;
-  cores.logical = std::max(1, CPU_COUNT(&mask));
-  std::set<std::string> distinct;
-  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (!CPU_ISSET(cpu, &mask)) continue;
-    std::ifstream file("/sys/devices/system/cpu/cpu" + std::to_string(cpu) +
-                       "/topology/thread_siblings_list");
-    std::string siblings;
-    if (!std::getline(file, siblings)) siblings = "alone " + std::to_string(cpu);
-    distinct.insert(siblings);
-  }
-  cores.physical = std::max(1, static_cast<int>(distinct.size()));
-#endif
-  return cores;
-}
 
 void relax() {
 #if defined(__x86_64__)
@@ -86,10 +54,10 @@ struct ThreadPool::Impl {
   static constexpr uint64_t kNextLoop = uint64_t{1} << 32;
 
   Impl(int threads, bool oversubscribe) {
-    const Cores cores = allowed_cores();
-    size = threads > 0 ? threads : cores.physical;
-    const int team = oversubscribe ? size : std::min(size, cores.logical);
-    may_spin = team <= cores.logical;
+    const int processors = find_cores().logical;
+    size = threads > 0 ? threads : default_thread_count();
+    const int team = oversubscribe ? size : std::min(size, processors);
+    may_spin = team <= processors;
     for (int worker = 1; worker < team; ++worker) {
       workers.emplace_back([this, worker] { serve(worker); });
     }
@@ -198,7 +166,7 @@ struct ThreadPool::Impl {
 ThreadPool::ThreadPool(int threads, bool oversubscribe)
     : impl_(std::make_unique<Impl>(threads, oversubscribe)) {}
 int ThreadPool::default_size() {
-  return allowed_cores().physical;
+  return default_thread_count();
 }
 
 ThreadPool::~ThreadPool() = default;

@@ -2,6 +2,7 @@
 
 #include <iostream>
 
+#include "base/cores.h"
 #include "base/cpu_features.h"
 #include "cli/commands.h"
 #include "cli/common.h"
@@ -23,12 +24,20 @@ void list_isas() {
   }
   std::cout << t.str()
             << "Names for --isa: " << fmt::format("{}\n", fmt::join(available_isas(), ", "));
+  const Cores cores = find_cores();
+  std::cout << fmt::format("Threads: {} unless --threads or BANTAM_THREADS say otherwise; {} {}",
+                           default_thread_count(), cores.physical,
+                           cores.physical == 1 ? "core" : "cores");
+  if (cores.fast < cores.physical) std::cout << fmt::format(", {} of them fast", cores.fast);
+  if (cores.logical > cores.physical) std::cout << fmt::format(", {} processors", cores.logical);
+  if (cores.quota > 0) std::cout << fmt::format(", time granted for {:.1f}", cores.quota);
+  std::cout << "\n";
 }
 
 }  // namespace
 
 void add_isa(CLI::App& app) {
-  app.add_subcommand("isa", "Instruction sets that this machine offers to the kernels")
+  app.add_subcommand("isa", "Instruction sets and cores that this machine offers to the kernels")
       ->callback(list_isas);
 }
 

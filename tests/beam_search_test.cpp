@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "tiny_model.h"
 #include "tiny_t5.h"
 
 namespace bantam {
@@ -17,21 +18,8 @@ constexpr int64_t kAll = 256;  // 4^4 texts of the longest length that have not 
 
 const std::vector<int32_t> kPrompt = {3, 0, 4, 2, 2, 3};
 
-ModelConfig decoder_config(const char* architecture) {
-  ModelConfig c;
-  c.architecture = architecture;
-  c.context_length = 24;
-  c.embedding_length = 16;
-  c.block_count = 2;
-  c.feed_forward_length = 24;
-  c.head_count = c.head_count_kv = 2;
-  c.head_size = c.rope_dims = 8;
-  c.ssm = {.conv_kernel = 4, .inner_size = 24, .state_size = 5, .time_step_rank = 4};
-  return c;
-}
-
 std::shared_ptr<const Model> model_of(const std::string& name) {
-  ModelConfig c = name == "t5" ? tiny_t5_config(true) : decoder_config(name.c_str());
+  ModelConfig c = name == "t5" ? tiny_t5_config(true) : tiny_decoder_config(name.c_str());
   c.vocab_size = kByteVocabulary;
   return std::make_shared<Model>(filled_model(c));
 }

@@ -12,6 +12,7 @@
 #include "runtime/default_model.h"
 #include "runtime/session.h"
 #include "runtime/word_pieces.h"
+#include "tiny_model.h"
 #include "tiny_t5.h"
 
 namespace bantam {
@@ -39,15 +40,7 @@ TokenizerSpec few_words() {
 }
 
 std::shared_ptr<const Model> model_of(const char* architecture) {
-  ModelConfig c;
-  c.architecture = architecture;
-  c.context_length = 24;
-  c.embedding_length = 16;
-  c.block_count = 2;
-  c.feed_forward_length = 24;
-  c.head_count = c.head_count_kv = 2;
-  c.head_size = c.rope_dims = 8;
-  c.ssm = {.conv_kernel = 4, .inner_size = 24, .state_size = 5, .time_step_rank = 4};
+  ModelConfig c = tiny_decoder_config(architecture);
   c.vocab_size = static_cast<int64_t>(few_words().tokens.size());
   Model model = filled_model(c);
   model.tokenizer = make_tokenizer(few_words());

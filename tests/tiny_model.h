@@ -46,4 +46,18 @@ inline std::shared_ptr<const Model> tiny_model(DType dtype, uint64_t seed = 1,
   return model;
 }
 
+// Llama's kind or Mamba's, two blocks.
+inline ModelConfig tiny_decoder_config(const char* architecture) {
+  ModelConfig c;
+  c.architecture = architecture;
+  c.context_length = 24;
+  c.embedding_length = 16;
+  c.block_count = 2;
+  c.feed_forward_length = 24;
+  c.head_count = c.head_count_kv = 2;
+  c.head_size = c.rope_dims = 8;
+  c.ssm = {.conv_kernel = 4, .inner_size = 24, .state_size = 5, .time_step_rank = 4};
+  return c;
+}
+
 }  // namespace bantam

@@ -34,7 +34,7 @@ enum bantam_error_kind {
 };
 
 typedef struct {
-  int32_t threads; /* 0: one per physical core */
+  int32_t threads; /* 0: one per core that is free to use */
   int32_t context; /* tokens; 0: what the model was trained for */
 } bantam_load_options;
 

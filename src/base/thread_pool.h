@@ -32,7 +32,7 @@ class RangeBody {
 // Not reentrant: a body must not call parallel_for on the same pool. One caller at a time.
 class ThreadPool {
  public:
-  // `threads` counts the caller; 0 means one per physical core that this process may use. More
+  // `threads` counts the caller; 0 means as many as base/cores.h suggests for this process. More
   // threads than processors would only wait for each other: unless `oversubscribe` asks for them,
   // the team is no larger, and works as the larger one would.
   explicit ThreadPool(int threads = 0, bool oversubscribe = false);

@@ -10,7 +10,7 @@ namespace {
 
 void add_globals(CLI::App& app) {
   static constexpr int kMostThreads = 1024;
-  app.add_option("--threads", "Threads to compute with; without it, one per physical core")
+  app.add_option("--threads", "Threads to compute with; without it, see `bantam isa`")
       ->check(CLI::Range(0, kMostThreads));
   app.add_option_function<std::string>(
       "--isa", [](const std::string& name) { bantam::force_isa(name); },

@@ -62,7 +62,7 @@ class SymShape {
 struct Type {
   DType dtype = DType::f32;
   SymShape shape;
-  Layout layout = Layout::rows;  // of weights
+  Layout layout = Layout::rows;  // of weights and cached keys
   bool operator==(const Type&) const = default;
   [[nodiscard]] std::string str() const;
 };

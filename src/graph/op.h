@@ -60,7 +60,7 @@ struct Op {
   bool effect = false;
   // Leaves have no inputs and no step.
   bool leaf = false;
-  // Weights among its inputs may be interleaved (tensor/layout.h).
+  // Weights and keys among its inputs may be interleaved (tensor/layout.h).
   bool reads_interleaved = false;
   // ONNX operator that the plain op exports to; empty: exported through its fallback.
   std::string_view onnx{};

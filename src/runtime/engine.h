@@ -18,7 +18,7 @@
 namespace bantam {
 
 struct EngineOptions {
-  int threads = 0;          // 0: one per physical core
+  int threads = 0;          // 0: see base/cores.h
   int64_t context = 0;      // positions of the cache; 0: what the model was trained for
   int64_t sequences = 1;    // that one run may advance together
   int64_t batch = 256;      // most tokens in one run; longer prompts are split

@@ -13,7 +13,7 @@ namespace bantam {
 struct SuggestOptions {
   size_t count = 5;
   int64_t most_paths = 32;       // looked into for one answer: bounds the time whatever the text
-  int threads = 0;               // 0: one per physical core
+  int threads = 0;               // 0: see base/cores.h
   int64_t context = 256;         // tokens of the text's end that are looked at, where the model
                                  // can; 0: as many as it was trained for
   int64_t sequences = 8;         // paths that are run together

@@ -13,8 +13,10 @@
 //   V::dot_signed(w, x)             exact sum over 32 signed weights, plus kSignedOffset * sum_x
 //
 // `unpack(in, sink)` decodes one block of every row, read through `in` (block_rows.h), and calls
-// sink(group, weights, scales) for each of its groups of 32; `finish` adds a group to a row's sum
-// as quant.h prescribes.
+// sink(group, weights, scales) for each of its groups of 32. Weights are unsigned, at most kMax,
+// and stand for themselves less kOffset; those with kMax = kSignedMax are signed. `finish` adds a
+// group to a row's sum as quant.h prescribes; its sums are of the weights as unpacked or, where V
+// is one of those that have kCentred, of what they stand for. x: BlockQ8A, or a block of a panel.
 
 #include <stdint.h>
 
@@ -23,6 +25,41 @@
 #define BANTAM_QUANT_INLINE [[gnu::always_inline]] static inline
 
 namespace bantam::cpu::quant {
+
+inline constexpr int kSignedMax = 128;
+
+BANTAM_QUANT_INLINE float total(const BlockQ8A& x) {
+  return (float)(x.sum[0] + x.sum[1]);
+}
+
+// The exact sum of products from one with weights that are kOffset too large, given the sum of the
+// activations.
+template <class V, int kOffset>
+BANTAM_QUANT_INLINE typename V::Floats centred(typename V::Ints isum, int sum_x) {
+  if constexpr (kOffset == 0) {
+    return V::convert(isum);
+  } else {
+    return V::convert(V::sub(isum, V::set1(kOffset * sum_x)));
+  }
+}
+
+// The same over a group, and over one half of it.
+template <class V, int kOffset, class X>
+BANTAM_QUANT_INLINE typename V::Floats centred_group(typename V::Ints isum, const X& x) {
+  if constexpr (requires { V::kCentred; }) {
+    return V::convert(isum);
+  } else {
+    return centred<V, kOffset>(isum, x.sum[0] + x.sum[1]);
+  }
+}
+template <class V, int kOffset, class X>
+BANTAM_QUANT_INLINE typename V::Floats centred_half(typename V::Ints isum, const X& x, int half) {
+  if constexpr (requires { V::kCentred; }) {
+    return V::convert(isum);
+  } else {
+    return centred<V, kOffset>(isum, x.sum[half]);
+  }
+}
 
 template <class V>
 struct Nibbles {
@@ -37,6 +74,7 @@ struct FormatQ8_0 {
   using Floats = typename V::Floats;
   using Scales = Floats;
   static constexpr int kGroups = 1, kBytes = sizeof(BlockQ8_0), kSums = 1;
+  static constexpr int kMax = kSignedMax, kOffset = 0;
 
   template <class Rows, class Sink>
   BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
@@ -49,13 +87,10 @@ struct FormatQ8_0 {
   BANTAM_QUANT_INLINE void dot(const Ints* w, const int8_t* x, Ints* isum) {
     isum[0] = V::dot_signed(w, x);
   }
-  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& d, const BlockQ8A& x,
-                                    Floats acc) {
-    Ints exact = isum[0];
-    if (V::kSignedOffset != 0) {
-      exact = V::sub(exact, V::set1(V::kSignedOffset * (x.sum[0] + x.sum[1])));
-    }
-    return V::fma(V::convert(exact), V::mul(d, V::set1(x.d)), acc);
+  template <class X>
+  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& d, const X& x, Floats acc) {
+    const Floats exact = centred_group<V, V::kSignedOffset>(isum[0], x);
+    return V::fma(exact, V::mul(d, V::set1(x.d)), acc);
   }
 };
 
@@ -65,6 +100,7 @@ struct FormatQ4_0 {
   using Floats = typename V::Floats;
   using Scales = Floats;
   static constexpr int kGroups = 1, kBytes = sizeof(BlockQ4_0), kSums = 1;
+  static constexpr int kMax = 15, kOffset = 8;
 
   template <class Rows, class Sink>
   BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
@@ -78,12 +114,12 @@ struct FormatQ4_0 {
     sink(0, w, d);
   }
   BANTAM_QUANT_INLINE void dot(const Ints* w, const int8_t* x, Ints* isum) {
-    isum[0] = V::template dot<15, 8>(w, x);
+    isum[0] = V::template dot<kMax, 8>(w, x);
   }
-  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& d, const BlockQ8A& x,
-                                    Floats acc) {
-    const Ints exact = V::sub(isum[0], V::set1(8 * (x.sum[0] + x.sum[1])));
-    return V::fma(V::convert(exact), V::mul(d, V::set1(x.d)), acc);
+  template <class X>
+  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& d, const X& x, Floats acc) {
+    const Floats exact = centred_group<V, kOffset>(isum[0], x);
+    return V::fma(exact, V::mul(d, V::set1(x.d)), acc);
   }
 };
 
@@ -95,6 +131,7 @@ struct FormatQ4_1 {
     Floats d, m;
   };
   static constexpr int kGroups = 1, kBytes = sizeof(BlockQ4_1), kSums = 1;
+  static constexpr int kMax = 15, kOffset = 0;
 
   template <class Rows, class Sink>
   BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
@@ -108,13 +145,13 @@ struct FormatQ4_1 {
     sink(0, w, Scales{V::half_low(both), V::half_high(both)});
   }
   BANTAM_QUANT_INLINE void dot(const Ints* w, const int8_t* x, Ints* isum) {
-    isum[0] = V::template dot<15, 8>(w, x);
+    isum[0] = V::template dot<kMax, 8>(w, x);
   }
-  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const BlockQ8A& x,
-                                    Floats acc) {
+  template <class X>
+  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const X& x, Floats acc) {
     const Floats dx = V::set1(x.d);
     acc = V::fma(V::convert(isum[0]), V::mul(s.d, dx), acc);
-    return V::fma(V::set1((float)(x.sum[0] + x.sum[1])), V::mul(s.m, dx), acc);
+    return V::fma(V::set1(total(x)), V::mul(s.m, dx), acc);
   }
 };
 
@@ -149,11 +186,12 @@ template <class V>
 struct SubBlockScales {
   typename V::Floats d, m;
 
-  [[gnu::always_inline]] inline typename V::Floats finish(typename V::Ints isum, const BlockQ8A& x,
+  template <class X>
+  [[gnu::always_inline]] inline typename V::Floats finish(typename V::Ints isum, const X& x,
                                                           typename V::Floats acc) const {
     const typename V::Floats dx = V::set1(x.d);
     acc = V::fma(V::convert(isum), V::mul(d, dx), acc);
-    return V::fnma(V::mul(m, dx), V::set1((float)(x.sum[0] + x.sum[1])), acc);
+    return V::fnma(V::mul(m, dx), V::set1(total(x)), acc);
   }
 };
 
@@ -163,6 +201,7 @@ struct FormatQ4_K {
   using Floats = typename V::Floats;
   using Scales = SubBlockScales<V>;
   static constexpr int kGroups = 8, kBytes = sizeof(BlockQ4_K), kSums = 1;
+  static constexpr int kMax = 15, kOffset = 0;
 
   template <class Rows, class Sink>
   BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
@@ -177,10 +216,10 @@ struct FormatQ4_K {
     }
   }
   BANTAM_QUANT_INLINE void dot(const Ints* w, const int8_t* x, Ints* isum) {
-    isum[0] = V::template dot<15, 8>(w, x);
+    isum[0] = V::template dot<kMax, 8>(w, x);
   }
-  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const BlockQ8A& x,
-                                    Floats acc) {
+  template <class X>
+  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const X& x, Floats acc) {
     return s.finish(isum[0], x, acc);
   }
 };
@@ -191,6 +230,7 @@ struct FormatQ5_K {
   using Floats = typename V::Floats;
   using Scales = SubBlockScales<V>;
   static constexpr int kGroups = 8, kBytes = sizeof(BlockQ5_K), kSums = 1;
+  static constexpr int kMax = 31, kOffset = 0;
 
   template <class Rows, class Sink>
   BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
@@ -212,10 +252,10 @@ struct FormatQ5_K {
     }
   }
   BANTAM_QUANT_INLINE void dot(const Ints* w, const int8_t* x, Ints* isum) {
-    isum[0] = V::template dot<31, 8>(w, x);
+    isum[0] = V::template dot<kMax, 8>(w, x);
   }
-  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const BlockQ8A& x,
-                                    Floats acc) {
+  template <class X>
+  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const X& x, Floats acc) {
     return s.finish(isum[0], x, acc);
   }
 };
@@ -228,6 +268,7 @@ struct FormatQ6_K {
     Floats d, first, second;
   };
   static constexpr int kGroups = 8, kBytes = sizeof(BlockQ6_K), kSums = 2;
+  static constexpr int kMax = 63, kOffset = 32;
 
   BANTAM_QUANT_INLINE Floats signed_byte(Ints v) {
     return V::convert(V::template sra<24>(V::template sll<24>(v)));
@@ -255,14 +296,14 @@ struct FormatQ6_K {
     }
   }
   BANTAM_QUANT_INLINE void dot(const Ints* w, const int8_t* x, Ints* isum) {
-    isum[0] = V::template dot<63, 4>(w, x);
-    isum[1] = V::template dot<63, 4>(w + 4, x + 16);
+    isum[0] = V::template dot<kMax, 4>(w, x);
+    isum[1] = V::template dot<kMax, 4>(w + 4, x + 16);
   }
   // Integers below 2^24: products and their sum are exact in floats.
-  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const BlockQ8A& x,
-                                    Floats acc) {
-    const Floats first = V::convert(V::sub(isum[0], V::set1(32 * x.sum[0])));
-    const Floats second = V::convert(V::sub(isum[1], V::set1(32 * x.sum[1])));
+  template <class X>
+  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const X& x, Floats acc) {
+    const Floats first = centred_half<V, kOffset>(isum[0], x, 0);
+    const Floats second = centred_half<V, kOffset>(isum[1], x, 1);
     const Floats scaled = V::fma(s.first, first, V::mul(s.second, second));
     return V::fma(scaled, V::mul(s.d, V::set1(x.d)), acc);
   }

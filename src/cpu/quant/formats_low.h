@@ -11,64 +11,58 @@
 
 namespace bantam::cpu::quant {
 
-// The exact sum of products from one with weights that were `offset` too large.
-template <class V>
-BANTAM_QUANT_INLINE typename V::Floats centred(typename V::Ints isum, int offset, int sum_x) {
-  return V::convert(V::sub(isum, V::set1(offset * sum_x)));
-}
-
-// A group whose integer sum has no scale of its own, with weights from 0 that stand for -kOffset.
-template <class V, int kMax, int kOffset>
+// A group whose integer sum has no scale of its own.
+template <class V, int kLargest, int kMiddle>
 struct PlainGroup {
   using Ints = typename V::Ints;
   using Floats = typename V::Floats;
   using Scales = Floats;
-  static constexpr int kSums = 1;
+  static constexpr int kSums = 1, kMax = kLargest, kOffset = kMiddle;
 
   BANTAM_QUANT_INLINE void dot(const Ints* w, const int8_t* x, Ints* isum) {
     isum[0] = V::template dot<kMax, 8>(w, x);
   }
-  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& d, const BlockQ8A& x,
-                                    Floats acc) {
-    const Floats exact = centred<V>(isum[0], kOffset, x.sum[0] + x.sum[1]);
+  template <class X>
+  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& d, const X& x, Floats acc) {
+    const Floats exact = centred_group<V, kMiddle>(isum[0], x);
     return V::fma(exact, V::mul(d, V::set1(x.d)), acc);
   }
 };
 
 // One integer scale for the group.
-template <class V, int kMax, int kOffset>
-struct ScaledGroup : PlainGroup<V, kMax, kOffset> {
+template <class V, int kLargest, int kMiddle>
+struct ScaledGroup : PlainGroup<V, kLargest, kMiddle> {
   using Ints = typename V::Ints;
   using Floats = typename V::Floats;
   struct Scales {
     Floats d, scale;
   };
 
-  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const BlockQ8A& x,
-                                    Floats acc) {
-    const Floats exact = centred<V>(isum[0], kOffset, x.sum[0] + x.sum[1]);
+  template <class X>
+  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const X& x, Floats acc) {
+    const Floats exact = centred_group<V, kMiddle>(isum[0], x);
     return V::fma(V::mul(s.scale, exact), V::mul(s.d, V::set1(x.d)), acc);
   }
 };
 
 // One for each half.
-template <class V, int kMax, int kOffset>
+template <class V, int kLargest, int kMiddle>
 struct HalvedGroup {
   using Ints = typename V::Ints;
   using Floats = typename V::Floats;
   struct Scales {
     Floats d, first, second;
   };
-  static constexpr int kSums = 2;
+  static constexpr int kSums = 2, kMax = kLargest, kOffset = kMiddle;
 
   BANTAM_QUANT_INLINE void dot(const Ints* w, const int8_t* x, Ints* isum) {
     isum[0] = V::template dot<kMax, 4>(w, x);
     isum[1] = V::template dot<kMax, 4>(w + 4, x + 16);
   }
-  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const BlockQ8A& x,
-                                    Floats acc) {
-    const Floats first = centred<V>(isum[0], kOffset, x.sum[0]);
-    const Floats second = centred<V>(isum[1], kOffset, x.sum[1]);
+  template <class X>
+  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const X& x, Floats acc) {
+    const Floats first = centred_half<V, kMiddle>(isum[0], x, 0);
+    const Floats second = centred_half<V, kMiddle>(isum[1], x, 1);
     const Floats scaled = V::fma(s.first, first, V::mul(s.second, second));
     return V::fma(scaled, V::mul(s.d, V::set1(x.d)), acc);
   }
@@ -106,6 +100,7 @@ struct FormatQ5_1 {
     Floats d, m;
   };
   static constexpr int kGroups = 1, kBytes = sizeof(BlockQ5_1), kSums = 1;
+  static constexpr int kMax = 31, kOffset = 0;
 
   template <class Rows, class Sink>
   BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
@@ -115,13 +110,13 @@ struct FormatQ5_1 {
     sink(0, w, Scales{V::half_low(both), V::half_high(both)});
   }
   BANTAM_QUANT_INLINE void dot(const Ints* w, const int8_t* x, Ints* isum) {
-    isum[0] = V::template dot<31, 8>(w, x);
+    isum[0] = V::template dot<kMax, 8>(w, x);
   }
-  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const BlockQ8A& x,
-                                    Floats acc) {
+  template <class X>
+  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const X& x, Floats acc) {
     const Floats dx = V::set1(x.d);
     acc = V::fma(V::convert(isum[0]), V::mul(s.d, dx), acc);
-    return V::fma(V::set1((float)(x.sum[0] + x.sum[1])), V::mul(s.m, dx), acc);
+    return V::fma(V::set1(total(x)), V::mul(s.m, dx), acc);
   }
 };
 
@@ -133,6 +128,7 @@ struct FormatQ2_K {
     Floats d, dmin, scale[2], minimum[2];
   };
   static constexpr int kGroups = 8, kBytes = sizeof(BlockQ2_K), kSums = 2;
+  static constexpr int kMax = 3, kOffset = 0;
 
   template <class Rows, class Sink>
   BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
@@ -160,11 +156,11 @@ struct FormatQ2_K {
     }
   }
   BANTAM_QUANT_INLINE void dot(const Ints* w, const int8_t* x, Ints* isum) {
-    isum[0] = V::template dot<3, 4>(w, x);
-    isum[1] = V::template dot<3, 4>(w + 4, x + 16);
+    isum[0] = V::template dot<kMax, 4>(w, x);
+    isum[1] = V::template dot<kMax, 4>(w + 4, x + 16);
   }
-  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const BlockQ8A& x,
-                                    Floats acc) {
+  template <class X>
+  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const X& x, Floats acc) {
     const Floats dx = V::set1(x.d);
     const Floats scaled =
         V::fma(s.scale[0], V::convert(isum[0]), V::mul(s.scale[1], V::convert(isum[1])));

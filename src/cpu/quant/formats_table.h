@@ -16,7 +16,7 @@ template <class V>
 struct SignedGroup {
   using Ints = typename V::Ints;
   using Floats = typename V::Floats;
-  static constexpr int kSums = 1;
+  static constexpr int kSums = 1, kMax = kSignedMax, kOffset = 0;
 
   BANTAM_QUANT_INLINE void levels(const Ints* packed, Ints* w) {
     for (int j = 0; j < 4; ++j) {
@@ -28,8 +28,9 @@ struct SignedGroup {
   BANTAM_QUANT_INLINE void dot(const Ints* w, const int8_t* x, Ints* isum) {
     isum[0] = V::dot_signed(w, x);
   }
-  BANTAM_QUANT_INLINE Floats exact(const Ints* isum, const BlockQ8A& x) {
-    return centred<V>(isum[0], V::kSignedOffset, x.sum[0] + x.sum[1]);
+  template <class X>
+  BANTAM_QUANT_INLINE Floats exact(const Ints* isum, const X& x) {
+    return centred_group<V, V::kSignedOffset>(isum[0], x);
   }
 };
 
@@ -47,8 +48,8 @@ struct FormatIQ4_NL : SignedGroup<V> {
     SignedGroup<V>::levels(raw, w);
     sink(0, w, in.half(0));
   }
-  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& d, const BlockQ8A& x,
-                                    Floats acc) {
+  template <class X>
+  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& d, const X& x, Floats acc) {
     return V::fma(SignedGroup<V>::exact(isum, x), V::mul(d, V::set1(x.d)), acc);
   }
 };
@@ -80,8 +81,8 @@ struct FormatIQ4_XS : SignedGroup<V> {
       }
     }
   }
-  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const BlockQ8A& x,
-                                    Floats acc) {
+  template <class X>
+  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const X& x, Floats acc) {
     const Floats scaled = V::mul(s.scale, SignedGroup<V>::exact(isum, x));
     return V::fma(scaled, V::mul(s.d, V::set1(x.d)), acc);
   }

@@ -22,6 +22,12 @@ bool has_linear_rows(const TensorView& weights) {
          interleaved_kernel(static_cast<WeightFormat>(format)) != nullptr;
 }
 
+PanelLinear panel_kernel(const PanelKernels* kernels, const TensorView& weights) {
+  const int format = format_of(weights.dtype);
+  if (kernels == nullptr || format < 0 || weights.layout != Layout::interleaved) return nullptr;
+  return kernels->linear[format];
+}
+
 // Rows that do not fill the widest vectors go to kernels that take any number; the same bits.
 void linear_rows(const TensorView& w, int64_t begin, int64_t end, const BlockQ8A* x, int64_t m,
                  float* y, int64_t y_stride) {

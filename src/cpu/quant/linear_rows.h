@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "cpu/quant/panels/panels.h"
 #include "tensor/blocks.h"
 #include "tensor/tensor.h"
 
@@ -12,6 +13,9 @@ inline constexpr int64_t kRowMultiple = 16;
 
 // Whether there are kernels for weights of this type and layout.
 bool has_linear_rows(const TensorView& weights);
+
+// The kernel for rows of these weights and panels of activations; null if there is none.
+PanelLinear panel_kernel(const PanelKernels* kernels, const TensorView& weights);
 
 // y[m][n] = x[m] w[begin + n] for the rows begin .. end - 1 of a quantised matrix w (or of several
 // that follow each other), with begin a multiple of kRowMultiple if they are interleaved, and m

@@ -6,12 +6,14 @@
 
 #include "base/thread_pool.h"
 #include "cpu/bindings.h"
+#include "cpu/quant/panels/table.h"
 #include "cpu/quant/table.h"
 #include "tensor/layout.h"
 
 // decode: bytes of weights per second for one row of activations, from matrices too large for the
 // caches; compare with `read`, which sums as many bytes. interleaved: the same. prefill: operations
-// (two per multiply-add) per second for 512 rows. One thread; `pool` uses all cores through the op.
+// (two per multiply-add) per second for 512 rows; panels: the same, from packed activations and
+// interleaved weights. One thread; `pool` uses all cores through the op.
 
 namespace bantam::cpu {
 namespace {
@@ -65,18 +67,43 @@ void decode_interleaved(benchmark::State& state, QuantLinear kernel, int format)
   state.SetBytesProcessed(state.iterations() * w.bytes());
 }
 
-void prefill(benchmark::State& state, const QuantKernels& kernels, int format) {
-  constexpr int64_t kTokens = 512, kRows = 256;
-  const Tensor w = weights(kFormatTypes[format], kRows), x = activations(kTokens);
-  std::vector<float> y(kTokens * kRows);
-  for (auto _ : state) {
-    kernels.linear[format](x.as<BlockQ8A>(), w.as<uint8_t>(), y.data(),
-                           {kTokens, kRows, kInner, kRows});
-    benchmark::ClobberMemory();
-  }
+constexpr int64_t kTokens = 512, kRows = 256;
+
+void count_operations(benchmark::State& state) {
   state.counters["op/s"] =
       benchmark::Counter(static_cast<double>(state.iterations() * 2 * kTokens * kRows * kInner),
                          benchmark::Counter::kIsRate);
+}
+
+void prefill(benchmark::State& state, QuantLinear kernel, int format, bool interleaved) {
+  ThreadPool pool(1);
+  Tensor w = weights(kFormatTypes[format], kRows);
+  if (interleaved) w = interleave(w, pool);
+  const Tensor x = activations(kTokens);
+  std::vector<float> y(kTokens * kRows);
+  for (auto _ : state) {
+    kernel(x.as<BlockQ8A>(), w.as<uint8_t>(), y.data(), {kTokens, kRows, kInner, kRows});
+    benchmark::ClobberMemory();
+  }
+  count_operations(state);
+}
+
+void prefill_panels(benchmark::State& state, const PanelKernels& kernels, int format) {
+  ThreadPool pool(1);
+  const Tensor w = interleave(weights(kFormatTypes[format], kRows), pool);
+  const Tensor x = activations(kTokens);
+  const Tensor panel = Tensor::zeros(DType::i8, {kInner / 32 * kernels.group_bytes});
+  std::vector<float> y(kTokens * kRows);
+  for (auto _ : state) {
+    for (int64_t m = 0; m < kTokens; m += kernels.rows) {
+      kernels.pack(x.as<BlockQ8A>() + m * (kInner / 32), 0, kernels.rows, kInner,
+                   panel.as<int8_t>());
+      kernels.linear[format](panel.as<int8_t>(), w.as<uint8_t>(), y.data() + m * kRows,
+                             {kernels.rows, kRows, kInner, kRows});
+    }
+    benchmark::ClobberMemory();
+  }
+  count_operations(state);
 }
 
 void quantize(benchmark::State& state, const QuantKernels& kernels) {
@@ -99,7 +126,7 @@ void decode_with_pool(benchmark::State& state, int format) {
   for (const OpBinding& binding : quant_bindings()) {
     if (binding.op != "linear") continue;
     const auto kernel = binding.bind({attributes, in, out, pool.size()});
-    for (auto _ : state) kernel->run({in, out, attributes, nullptr, pool});
+    for (auto _ : state) kernel->run({in, out, attributes, nullptr, pool});  // one row: no scratch
   }
   state.SetBytesProcessed(state.iterations() * w.bytes());
 }
@@ -118,12 +145,19 @@ void decode_with_pool(benchmark::State& state, int format) {
       if (kernels->interleaved[f] != nullptr) {
         benchmark::RegisterBenchmark(("quant/interleaved/" + name).c_str(), decode_interleaved,
                                      kernels->interleaved[f], f);
+        benchmark::RegisterBenchmark(("quant/prefill/interleaved/" + name).c_str(), prefill,
+                                     kernels->interleaved[f], f, true);
       }
-      benchmark::RegisterBenchmark(("quant/prefill/" + name).c_str(), prefill, *kernels, f);
+      benchmark::RegisterBenchmark(("quant/prefill/" + name).c_str(), prefill, kernels->linear[f],
+                                   f, false);
     }
   }
   for (int f = 0; f < kWeightFormats; ++f) {
     const std::string name(dtype_info(kFormatTypes[f]).name);
+    if (const PanelKernels* kernels = panel_kernels(); kernels && kernels->linear[f]) {
+      benchmark::RegisterBenchmark(("quant/prefill/panels/" + name).c_str(), prefill_panels,
+                                   *kernels, f);
+    }
     benchmark::RegisterBenchmark(("quant/decode/" + name + "/pool").c_str(), decode_with_pool, f)
         ->UseRealTime();
   }

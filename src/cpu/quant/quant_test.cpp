@@ -207,7 +207,8 @@ void run_op(std::string_view op, const std::vector<Tensor>& inputs,
     if (binding.op != op) continue;
     const auto kernel = binding.bind({attributes, in, out, pool.size()});
     ASSERT_TRUE(kernel.has_value());
-    kernel->run({in, out, attributes, nullptr, pool});
+    std::vector<std::byte> scratch(static_cast<size_t>(kernel->scratch_bytes));
+    kernel->run({in, out, attributes, scratch.data(), pool});
   }
 }
 

@@ -242,7 +242,8 @@ TEST(T5, RandomModelsOfPublishedShapesRun) {
   c.block_count = 1;
   c.decoder_block_count = 9;  // 18 projections of the source
   c.context_length = 16;
-  const auto model = std::make_shared<Model>(random_model(c, [](int64_t) { return DType::q8_0; }));
+  const auto model =
+      std::make_shared<Model>(random_model(c, [](const WeightShape&) { return DType::q8_0; }));
   Session session(std::make_shared<Engine>(model));
   GenerateOptions options;
   options.max_tokens = 4;

@@ -24,7 +24,7 @@ class WeightStreaming : public testing::TestWithParam<bool> {
     ModelConfig c = known_shape("stories15m");
     c.vocab_size = 1000;
     c.block_count = 24;
-    const Model model = random_model(c, [](int64_t) { return DType::q8_0; });
+    const Model model = random_model(c, [](const WeightShape&) { return DType::q8_0; });
     ThreadPool pool(2);
     save_model(GetParam() ? pack_model(model, pool) : model, path_);
     model_ = std::make_shared<const Model>(load_model(path_));

@@ -95,6 +95,18 @@ DType parse_dtype(const std::string& name, std::string_view option) {
   fail(ErrorKind::usage, option, "expected one of {}, got \"{}\"", writable_types(), name);
 }
 
+QuantizeOptions parse_weight_types(const std::string& name) {
+  QuantizeOptions options;
+  options.mixture = find_mixture(name);
+  if (options.mixture != nullptr) return options;
+  if (!dtype_from_name(name)) {
+    fail(ErrorKind::usage, "--type", "expected one of {}, {}, got \"{}\"", writable_types(),
+         fmt::join(mixture_names(), ", "), name);
+  }
+  options.type = parse_dtype(name, "--type");
+  return options;
+}
+
 int64_t parse_bytes(const std::string& text, std::string_view option) {
   double number = 0;
   const char* end = text.data() + text.size();

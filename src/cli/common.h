@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "compress/quantize.h"
 #include "models/model.h"
 
 namespace bantam::cli {
@@ -34,6 +35,8 @@ std::vector<int32_t> parse_ids(const std::string& text);
 std::string writable_types();
 // Throws ErrorKind::usage with these names.
 DType parse_dtype(const std::string& name, std::string_view option);
+// --type: one of these, or a mixture; both are named where it is neither.
+QuantizeOptions parse_weight_types(const std::string& name);
 // "900M", "1.5 GiB", "4096" -> bytes; units are powers of 1024. Throws ErrorKind::usage.
 int64_t parse_bytes(const std::string& text, std::string_view option);
 // --cache-type: f32, f16 or bf16.

@@ -19,9 +19,11 @@ struct Options {
 void make_random(const Options& o) {
   ModelConfig config = known_shape(o.like);
   if (o.context > 0) config.context_length = o.context;
-  const DType type = parse_dtype(o.type, "--type");
-  Model model = random_model(
-      config, [&](int64_t columns) { return type_for_row(type, columns); }, o.seed);
+  const QuantizeOptions wanted = parse_weight_types(o.type);
+  const auto type_of = [&](const WeightShape& w) {
+    return type_for_row(wanted_type(wanted, w.name, config), w.shape[-1]);
+  };
+  Model model = random_model(config, type_of, o.seed);
   model.name = fmt::format("random-{}", o.like);
   save_model(model, o.output);
   std::cout << fmt::format("{}: {} parameters, {}\n", o.output, human_count(model.parameters()),
@@ -40,7 +42,8 @@ void add_make_random(CLI::App& app) {
   c->add_option("--like", o->like, fmt::format("The model whose shape it takes: {}", names))
       ->required();
   c->add_option("-o,--output", o->output, "The .gguf file to write")->required();
-  c->add_option("--type", o->type, "Of the matrices: q4_0, q8_0, q4_k, f16, ...")
+  c->add_option("--type", o->type,
+                "Of the matrices: q4_0, q8_0, f16, ..., or a mixture: q4_k_m, ...")
       ->capture_default_str();
   c->add_option("--context", o->context, "Longest text in tokens; 0: the model's own")
       ->check(CLI::NonNegativeNumber);

@@ -70,20 +70,9 @@ Json to_json(const QuantizeResult& q, const QualityReport& r) {
   return json;
 }
 
-// Neither a mixture nor a type: names both.
-DType parse_type(const std::string& name) {
-  if (!dtype_from_name(name)) {
-    fail(ErrorKind::usage, "--type", "expected one of {}, {}, got \"{}\"", writable_types(),
-         fmt::join(mixture_names(), ", "), name);
-  }
-  return parse_dtype(name, "--type");
-}
-
 void quantize(Options o) {
-  QuantizeOptions options;
+  QuantizeOptions options = parse_weight_types(o.type);
   options.threads = o.evaluate.threads;
-  options.mixture = find_mixture(o.type);
-  if (options.mixture == nullptr) options.type = parse_type(o.type);
   if (!o.head_type.empty()) options.head_type = parse_dtype(o.head_type, "--head-type");
   std::optional<int64_t> part_bytes;
   if (!o.split.empty()) part_bytes = parse_bytes(o.split, "--split-max-size");

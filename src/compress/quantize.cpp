@@ -84,22 +84,24 @@ DType type_for_row(DType wanted, int64_t n) {
   return fits(smaller) ? smaller : DType::f16;
 }
 
+DType wanted_type(const QuantizeOptions& options, std::string_view weight,
+                  const ModelConfig& config) {
+  const bool is_head = weight == (config.tied_embeddings ? "token_embd.weight" : "output.weight");
+  if (is_head && options.head_type) return *options.head_type;
+  return options.mixture == nullptr ? options.type
+                                    : mixture_type(*options.mixture, weight, is_head, config);
+}
+
 QuantizeResult quantize(const Model& model, const QuantizeOptions& options) {
   check_type(options.type);
   check_type(options.head_type.value_or(options.type));
-  const std::string head = model.config.tied_embeddings ? "token_embd.weight" : "output.weight";
   const auto exact = f32_weights(model);
   ThreadPool pool(options.threads);
   QuantizeResult result{model, {}};
   for (auto& [name, tensor] : result.model.weights) {
     const bool kept = exact.contains(name) || !is_projection(name);
     if (kept || tensor.shape().rank() < 2 || !holds_weights(tensor.dtype())) continue;
-    const bool is_head = name == head;
-    DType wanted = options.type;
-    if (options.mixture != nullptr) {
-      wanted = mixture_type(*options.mixture, name, is_head, model.config);
-    }
-    if (is_head && options.head_type) wanted = *options.head_type;
+    const DType wanted = wanted_type(options, name, model.config);
     const DType used = type_for_row(wanted, tensor.shape()[-1]);
     if (used != wanted) result.fallbacks.push_back({name, wanted, used});
     tensor = convert(tensor, used, pool);

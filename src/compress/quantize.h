@@ -34,6 +34,10 @@ struct QuantizeResult {
 // that holds no weights or that Bantam does not write.
 QuantizeResult quantize(const Model& model, const QuantizeOptions& options);
 
+// The type that the options ask for, for the named matrix of a model.
+DType wanted_type(const QuantizeOptions& options, std::string_view weight,
+                  const ModelConfig& config);
+
 // The type that a row of n weights gets when `wanted` was asked for.
 DType type_for_row(DType wanted, int64_t n);
 

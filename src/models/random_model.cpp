@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "base/random.h"
-#include "models/architectures.h"
 
 namespace bantam {
 namespace {
@@ -26,6 +25,16 @@ ModelConfig llama(int64_t vocabulary, int64_t width, int64_t layers, int64_t fee
   c.context_length = context;
   c.rope_theta = theta;
   c.tied_embeddings = tied;
+  return c;
+}
+
+ModelConfig qwen(std::string_view architecture, int64_t width, int64_t layers, int64_t feed_forward,
+                 int64_t heads, int64_t kv_heads, bool tied) {
+  ModelConfig c = llama(151936, width, layers, feed_forward, heads, kv_heads, 8192, 1e6, tied);
+  c.architecture = architecture;
+  c.norm_eps = 1e-6;
+  c.rope_pairs = ops::RopePairs::halves;
+  if (architecture == "qwen3") c.head_size = c.rope_dims = 128;
   return c;
 }
 
@@ -55,6 +64,12 @@ const std::vector<KnownShape>& shapes() {
       {"tinyllama-1.1b", llama(32000, 2048, 22, 5632, 32, 4, 2048, 1e4, false)},
       {"llama-3.2-1b", llama(128256, 2048, 16, 8192, 32, 8, 8192, 5e5, true)},
       {"smollm2-1.7b", llama(49152, 2048, 24, 8192, 32, 32, 8192, 1.3e5, true)},
+      {"qwen2.5-0.5b", qwen("qwen2", 896, 24, 4864, 14, 2, true)},
+      {"qwen2.5-1.5b", qwen("qwen2", 1536, 28, 8960, 12, 2, true)},
+      {"qwen2.5-3b", qwen("qwen2", 2048, 36, 11008, 16, 2, true)},
+      {"qwen3-0.6b", qwen("qwen3", 1024, 28, 3072, 16, 8, true)},
+      {"qwen3-1.7b", qwen("qwen3", 2048, 28, 6144, 16, 8, true)},
+      {"qwen3-4b", qwen("qwen3", 2560, 36, 9728, 32, 8, true)},
       {"t5-small", t5(512, 6, 2048, 8, false)},
       {"flan-t5-small", t5(512, 8, 1024, 6, true)},
       {"flan-t5-base", t5(768, 12, 2048, 12, true)},
@@ -116,8 +131,8 @@ const ModelConfig& known_shape(std::string_view name) {
   fail(ErrorKind::usage, "--like", "expected one of {}, got \"{}\"", known, name);
 }
 
-Model random_model(const ModelConfig& config, const std::function<DType(int64_t)>& row_type,
-                   uint64_t seed) {
+Model random_model(const ModelConfig& config,
+                   const std::function<DType(const WeightShape&)>& type_of, uint64_t seed) {
   check_config(config, "random model");
   Model model;
   model.config = config;
@@ -129,7 +144,7 @@ Model random_model(const ModelConfig& config, const std::function<DType(int64_t)
       std::fill_n(ones.as<float>(), w.shape.elements(), 1.0f);
       model.weights[w.name] = ones;
     } else {
-      const DType type = w.f32_only ? DType::f32 : row_type(w.shape[1]);
+      const DType type = w.f32_only ? DType::f32 : type_of(w);
       model.weights[w.name] = matrix(w.shape, type, random);
     }
   }

@@ -5,6 +5,7 @@
 #include <span>
 #include <string_view>
 
+#include "models/architectures.h"
 #include "models/model.h"
 
 namespace bantam {
@@ -20,9 +21,9 @@ const ModelConfig& known_shape(std::string_view name);
 
 // A model of these numbers with made-up weights, for measuring speed and memory: it computes what
 // the real one would, and says nonsense. Matrices repeat a few dozen random rows, so that billions
-// of parameters are there in seconds; `row_type` gives the type of a matrix from its row length.
-// The tokenizer knows bytes and fills the vocabulary up. The same seed gives the same model.
-Model random_model(const ModelConfig& config, const std::function<DType(int64_t)>& row_type,
-                   uint64_t seed = 1);
+// of parameters are there in seconds; `type_of` gives the type of each matrix. The tokenizer knows
+// bytes and fills the vocabulary up. The same seed gives the same model.
+Model random_model(const ModelConfig& config,
+                   const std::function<DType(const WeightShape&)>& type_of, uint64_t seed = 1);
 
 }  // namespace bantam

@@ -12,7 +12,7 @@ namespace {
 Model small_model() {
   ModelConfig c = known_shape("stories15m");
   c.vocab_size = 1000;
-  return random_model(c, [](int64_t) { return DType::q8_0; });
+  return random_model(c, [](const WeightShape&) { return DType::q8_0; });
 }
 
 TEST(MemoryFit, NarrowsTheBatchUntilThePlanIsWithinTheLimit) {

@@ -18,7 +18,8 @@ class State : public testing::Test {
     ModelConfig c = known_shape("stories15m");
     c.block_count = 2;
     c.vocab_size = 100;
-    model_ = std::make_shared<Model>(random_model(c, [](int64_t) { return DType::f32; }));
+    model_ =
+        std::make_shared<Model>(random_model(c, [](const WeightShape&) { return DType::f32; }));
     path_ =
         (std::filesystem::path(testing::TempDir()) / ("bantam_state_" + std::to_string(getpid())))
             .string();

@@ -25,17 +25,18 @@ struct Unpacked {
 // One block of four rows, as in[group][part].
 template <class F, class Rows>
 BANTAM_QUANT_INLINE void unpack(const Rows& in, int part, Unpacked<F> (*out)[kParts]) {
-  F::unpack(in, [&](int s, const V::Ints* w, const typename F::Scales& scales)
-                    __attribute__((always_inline)) {
-                      Unpacked<F>& group = out[s][part];
-                      for (int j = 0; j < 4; ++j) {
-                        const V::Ints low = vzip1q_s32(w[2 * j], w[2 * j + 1]);
-                        const V::Ints high = vzip2q_s32(w[2 * j], w[2 * j + 1]);
-                        group.pairs[2 * j] = vreinterpretq_s8_s32(low);
-                        group.pairs[2 * j + 1] = vreinterpretq_s8_s32(high);
-                      }
-                      group.scales = scales;
-                    });
+  F::unpack(
+      in, [&](int s, const V::Ints* w, const typename F::Scales& scales)
+              __attribute__((always_inline)) {
+                Unpacked<F>& group = out[s][part];
+                for (int j = 0; j < 4; ++j) {
+                  const V::Ints low = vzip1q_s32(w[2 * j], w[2 * j + 1]);
+                  const V::Ints high = vzip2q_s32(w[2 * j], w[2 * j + 1]);
+                  group.pairs[2 * j] = vreinterpretq_s8_s32(low);
+                  group.pairs[2 * j + 1] = vreinterpretq_s8_s32(high);
+                }
+                group.scales = scales;
+              });
 }
 
 // out[j]: elements 8 j .. 8 j + 7 of two rows of activations.

@@ -12,8 +12,10 @@
 //
 // `gemm` first packs strips of 32 columns of B and panels of 32 rows of A (see the layouts below).
 // Each C[m][n] is summed over k in ascending order in f32: one fused multiply-add per k on the f32
-// layout (the same bits on every instruction set), pairs of k on the bf16 layout, where AMX and
-// AVX512-BF16 flush denormals and round as the processor's manual says.
+// layout (the same bits on every instruction set), pairs of k on the bf16 layouts, where AMX,
+// AVX512-BF16 and NEON flush denormals and round as the processor's manual says: NEON's BFMMLA each
+// product, the sum of a pair and the sum with the pair to odd (FPCR.EBF is 0, as in any process
+// that does not set it).
 //
 // Plain C types only: files of all instruction sets include this.
 
@@ -33,6 +35,7 @@ struct LinearKernels {
 
 inline constexpr int64_t kPanel = 32;     // rows of a panel of A, columns of a strip of B
 inline constexpr int64_t kPairStep = 32;  // k is padded to this on the bf16 layout
+inline constexpr int64_t kQuadStep = 4;   // and to this on NEON's
 inline constexpr int64_t kMostInnerK = 512;
 
 // Packs `width` (1..32) vectors of length k into a panel or strip, filling up with zeros. Element
@@ -40,6 +43,7 @@ inline constexpr int64_t kMostInnerK = 512;
 //   f32 layout, A and B:  out[k][32]
 //   bf16 layout, A:       out[k / 32][32][k % 32]
 //   bf16 layout, B:       out[k / 2][32][k % 2]
+//   NEON bf16, A and B:   out[k / 4][32][k % 4]
 // In each of them k begins at element 32 * k (k a multiple of the layout's step).
 using PackKernel = void (*)(const void* source, int64_t stride, bool k_contiguous, int64_t width,
                             int64_t k, void* out);
@@ -88,9 +92,12 @@ struct GemmKernels {
   void pack_widened(const void*, int64_t, bool, int64_t, int64_t, void*); /* bf16 to f32 layout */ \
   void pack_pairs_a(const void*, int64_t, bool, int64_t, int64_t, void*);                          \
   void pack_pairs_b(const void*, int64_t, bool, int64_t, int64_t, void*);                          \
+  void pack_quads(const void*, int64_t, bool, int64_t, int64_t, void*);                            \
   void panel_f32(const void*, const void*, int64_t, int64_t, float*, int64_t, int64_t, int64_t,    \
                  bool, Ahead);                                                                     \
   void panel_pairs(const void*, const void*, int64_t, int64_t, float*, int64_t, int64_t, int64_t,  \
+                   bool, Ahead);                                                                   \
+  void panel_quads(const void*, const void*, int64_t, int64_t, float*, int64_t, int64_t, int64_t,  \
                    bool, Ahead);                                                                   \
   void panel_pairs_rounded(const void*, const void*, int64_t, int64_t, const float*, int64_t,      \
                            uint16_t*, int64_t, int64_t, int64_t, Ahead);                           \
@@ -105,6 +112,7 @@ BANTAM_DECLARE_MATMUL(x86_avx512)
 BANTAM_DECLARE_MATMUL(x86_bf16)
 BANTAM_DECLARE_MATMUL(x86_amx)
 BANTAM_DECLARE_MATMUL(arm_neon)
+BANTAM_DECLARE_MATMUL(arm_bf16)
 #undef BANTAM_DECLARE_MATMUL
 
 }  // namespace bantam::cpu

@@ -217,25 +217,34 @@ TEST(Gemm, GivesARowTheSameBitsAloneAndAmongOthers) {
   }
 }
 
-TEST(Gemm, PacksPairsAsTheScalarTwinDoes) {
+// Both packings of an instruction set against their scalar twins.
+void expect_same_packing(const KernelEntry<const GemmKernels*>& entry, PackKernel twin_a,
+                         PackKernel twin_b) {
   const int64_t stride = 200;
   std::vector<uint16_t> source(static_cast<size_t>(stride * stride));
   for (size_t i = 0; i < source.size(); ++i) source[i] = static_cast<uint16_t>(i * 40503u);
-  for (const auto& entry : gemm_table_bf16()) {
-    if (!runs_here(entry) || entry.function->step != kPairStep) continue;
-    for (const int64_t width : {1, 15, 16, 31, 32}) {
-      for (const int64_t k : {1, 31, 32, 33, 100, 128}) {
-        for (const bool k_contiguous : {false, true}) {
-          std::vector<uint16_t> expected(kPanel * 128 + 1, 7), got = expected;
-          scalar::pack_pairs_a(source.data(), stride, k_contiguous, width, k, expected.data());
-          entry.function->pack_a(source.data(), stride, k_contiguous, width, k, got.data());
-          EXPECT_EQ(got, expected) << "A " << width << " " << k << " " << k_contiguous;
-          scalar::pack_pairs_b(source.data(), stride, k_contiguous, width, k, expected.data());
-          entry.function->pack_b(source.data(), stride, k_contiguous, width, k, got.data());
-          EXPECT_EQ(got, expected) << "B " << width << " " << k << " " << k_contiguous;
-        }
+  for (const int64_t width : {1, 8, 15, 16, 31, 32}) {
+    for (const int64_t k : {1, 31, 32, 33, 100, 128}) {
+      for (const bool k_contiguous : {false, true}) {
+        std::vector<uint16_t> expected(kPanel * 128 + 1, 7), got = expected;
+        twin_a(source.data(), stride, k_contiguous, width, k, expected.data());
+        entry.function->pack_a(source.data(), stride, k_contiguous, width, k, got.data());
+        EXPECT_EQ(got, expected) << "A " << width << " " << k << " " << k_contiguous;
+        twin_b(source.data(), stride, k_contiguous, width, k, expected.data());
+        entry.function->pack_b(source.data(), stride, k_contiguous, width, k, got.data());
+        EXPECT_EQ(got, expected) << "B " << width << " " << k << " " << k_contiguous;
       }
     }
+  }
+}
+
+TEST(Gemm, PacksBf16AsTheScalarTwinsDo) {
+  for (const auto& entry : gemm_table_bf16()) {
+    if (!runs_here(entry)) continue;
+    if (entry.function->step == kPairStep)
+      expect_same_packing(entry, scalar::pack_pairs_a, scalar::pack_pairs_b);
+    if (entry.function->step == kQuadStep)
+      expect_same_packing(entry, scalar::pack_quads, scalar::pack_quads);
   }
 }
 

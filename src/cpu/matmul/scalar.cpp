@@ -119,6 +119,16 @@ void pack_pairs_b(const void* source, int64_t stride, bool k_contiguous, int64_t
         *to++ = element(from, stride, k_contiguous, width, k, i, pair + j);
 }
 
+void pack_quads(const void* source, int64_t stride, bool k_contiguous, int64_t width, int64_t k,
+                void* out) {
+  const auto* from = static_cast<const uint16_t*>(source);
+  auto* to = static_cast<uint16_t*>(out);
+  for (int64_t quad = 0; quad < k; quad += kQuadStep)
+    for (int64_t i = 0; i < kPanel; ++i)
+      for (int64_t j = 0; j < kQuadStep; ++j)
+        *to++ = element(from, stride, k_contiguous, width, k, i, quad + j);
+}
+
 void panel_f32(const void* a, const void* b, int64_t strip_stride, int64_t k, float* c, int64_t ldc,
                int64_t rows, int64_t columns, bool accumulate, Ahead) {
   const auto* panel = static_cast<const float*>(a);

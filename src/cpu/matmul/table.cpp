@@ -84,6 +84,16 @@ constexpr LinearKernels kLinearNeon{arm_neon::linear_f32, arm_neon::linear_f16,
                                     arm_neon::linear_bf16};
 constexpr GemmKernels kF32Neon = with_panel(kF32Scalar, arm_neon::panel_f32);
 constexpr GemmKernels kBf16Neon = with_panel(kBf16Scalar, arm_neon::panel_f32);
+constexpr GemmKernels kBf16Quads{kQuadStep,
+                                 2,
+                                 kMostInnerK,
+                                 arm_bf16::pack_quads,
+                                 arm_bf16::pack_quads,
+                                 arm_bf16::panel_quads,
+                                 nullptr,
+                                 scalar::enter,
+                                 scalar::leave,
+                                 arm_bf16::to_bf16};
 #endif
 
 constexpr KernelEntry<const LinearKernels*> kLinear[] = {
@@ -113,6 +123,7 @@ constexpr KernelEntry<const GemmKernels*> kGemmBf16[] = {
     {Isa::x86_bf16, &kBf16Pairs}, {Isa::x86_amx, &kBf16Amx},
 #elif defined(__aarch64__)
     {Isa::arm_neon, &kBf16Neon},
+    {Isa::arm_bf16, &kBf16Quads},
 #endif
 };
 

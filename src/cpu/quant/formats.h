@@ -9,6 +9,7 @@
 //   V::columns<bytes>(p, stride, out)   out[j] lane r = bytes 4j..4j+3 of row r
 //   V::dword(p, stride)             the four bytes at p of every row
 //   V::load(p), V::load_halves(p)   a vector from 4 kRows bytes; floats from 2 kRows
+//   V::srl_bytes<bits>(v)           each byte shifted to the right
 //   V::dot<Max, count>(w, x)        exact sum over 4 * count unsigned weights <= Max
 //   V::dot_signed(w, x)             exact sum over 32 signed weights, plus kSignedOffset * sum_x
 //
@@ -65,8 +66,16 @@ template <class V>
 struct Nibbles {
   using Ints = typename V::Ints;
   BANTAM_QUANT_INLINE Ints low(Ints v) { return V::and_bytes(v, 15); }
-  BANTAM_QUANT_INLINE Ints high(Ints v) { return V::and_bytes(V::template srl<4>(v), 15); }
+  BANTAM_QUANT_INLINE Ints high(Ints v) { return V::template srl_bytes<4>(v); }
 };
+
+// To the left, or, if kBits < 0, to the right.
+template <class V, int kBits>
+BANTAM_QUANT_INLINE typename V::Ints shifted(typename V::Ints v) {
+  if constexpr (kBits > 0) return V::template sll<kBits>(v);
+  if constexpr (kBits < 0) return V::template srl<-kBits>(v);
+  return v;
+}
 
 template <class V>
 struct FormatQ8_0 {
@@ -274,25 +283,32 @@ struct FormatQ6_K {
     return V::convert(V::template sra<24>(V::template sll<24>(v)));
   }
 
+  // Group t of a half; bits 2 t and 2 t + 1 of each byte of top are its high bits.
+  template <int t, class Rows, class Sink>
+  BANTAM_QUANT_INLINE void group(const Rows& in, int half, const Floats& d, const Ints* top,
+                                 Sink&& sink) {
+    Ints w[8];
+    in.template columns<32>(64 * half + t % 2 * 32, w);
+    for (int j = 0; j < 8; ++j) {
+      const Ints low = t < 2 ? Nibbles<V>::low(w[j]) : Nibbles<V>::high(w[j]);
+      w[j] = V::either(low, V::and_bytes(shifted<V, 4 - 2 * t>(top[j]), 48));
+    }
+    // The scales of two groups share four bytes.
+    const Ints four = in.dword(192 + 8 * half + t / 2 * 4);
+    const Ints two = t % 2 ? V::template srl<16>(four) : four;
+    sink(4 * half + t, w, Scales{d, signed_byte(two), signed_byte(V::template srl<8>(two))});
+  }
+
   template <class Rows, class Sink>
   BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
     const Floats d = in.half(208);
     for (int half = 0; half < 2; ++half) {
-      Ints top[8];  // bits 0 and 1 of each byte: the high bits of the next group
+      Ints top[8];
       in.template columns<32>(128 + 32 * half, top);
-      for (int t = 0; t < 4; ++t) {
-        Ints w[8];
-        in.template columns<32>(64 * half + t % 2 * 32, w);
-        for (int j = 0; j < 8; ++j) {
-          const Ints low = t < 2 ? Nibbles<V>::low(w[j]) : Nibbles<V>::high(w[j]);
-          w[j] = V::either(low, V::and_bytes(V::template sll<4>(top[j]), 48));
-          top[j] = V::template srl<2>(top[j]);
-        }
-        // The scales of two groups share four bytes.
-        const Ints four = in.dword(192 + 8 * half + t / 2 * 4);
-        const Ints two = t % 2 ? V::template srl<16>(four) : four;
-        sink(4 * half + t, w, Scales{d, signed_byte(two), signed_byte(V::template srl<8>(two))});
-      }
+      group<0>(in, half, d, top, sink);
+      group<1>(in, half, d, top, sink);
+      group<2>(in, half, d, top, sink);
+      group<3>(in, half, d, top, sink);
     }
   }
   BANTAM_QUANT_INLINE void dot(const Ints* w, const int8_t* x, Ints* isum) {

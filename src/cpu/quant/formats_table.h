@@ -159,14 +159,6 @@ BANTAM_QUANT_INLINE typename V::Ints byte_of(typename V::Ints v) {
   return V::and_ints(v, 255);
 }
 
-// To the left, or, if kBits < 0, to the right.
-template <class V, int kBits>
-BANTAM_QUANT_INLINE typename V::Ints shifted(typename V::Ints v) {
-  if constexpr (kBits > 0) return V::template sll<kBits>(v);
-  if constexpr (kBits < 0) return V::template srl<-kBits>(v);
-  return v;
-}
-
 // Four indices: the bytes of `low`, each with the bits of `mask` of `high` shifted to the left by
 // kShift, kShift - kStep, and so on.
 template <class V, int kShift, int kStep>

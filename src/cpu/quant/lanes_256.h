@@ -147,6 +147,10 @@ struct Lanes256 {
     return _mm256_srli_epi32(v, kBits);
   }
   template <int kBits>
+  BANTAM_QUANT_INLINE Ints srl_bytes(Ints v) {
+    return and_bytes(srl<kBits>(v), (char)(0xff >> kBits));
+  }
+  template <int kBits>
   BANTAM_QUANT_INLINE Ints sll(Ints v) {
     return _mm256_slli_epi32(v, kBits);
   }

@@ -127,6 +127,10 @@ struct Lanes512 {
     return _mm512_srli_epi32(v, kBits);
   }
   template <int kBits>
+  BANTAM_QUANT_INLINE Ints srl_bytes(Ints v) {
+    return and_bytes(srl<kBits>(v), (char)(0xff >> kBits));
+  }
+  template <int kBits>
   BANTAM_QUANT_INLINE Ints sll(Ints v) {
     return _mm512_slli_epi32(v, kBits);
   }

@@ -99,6 +99,10 @@ struct LanesNeon {
     return vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_s32(v), kBits));
   }
   template <int kBits>
+  BANTAM_QUANT_INLINE Ints srl_bytes(Ints v) {
+    return vreinterpretq_s32_u8(vshrq_n_u8(as_bytes(v), kBits));
+  }
+  template <int kBits>
   BANTAM_QUANT_INLINE Ints sll(Ints v) {
     return vshlq_n_s32(v, kBits);
   }

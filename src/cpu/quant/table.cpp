@@ -22,6 +22,9 @@ extern const QuantKernels quant_kernels;
 namespace arm_dotprod {
 extern const QuantKernels quant_kernels;
 }
+namespace arm_i8mm {
+extern const QuantKernels quant_kernels;
+}
 #endif
 
 namespace {
@@ -35,6 +38,7 @@ constexpr KernelEntry<const QuantKernels*> kTable[] = {
 #elif defined(__aarch64__)
     {Isa::arm_neon, &arm_neon::quant_kernels},
     {Isa::arm_dotprod, &arm_dotprod::quant_kernels},
+    {Isa::arm_i8mm, &arm_i8mm::quant_kernels},
 #endif
 };
 

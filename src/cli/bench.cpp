@@ -7,6 +7,7 @@
 #include "base/cpu_features.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/head.h"
 #include "eval/speed.h"
 
 namespace bantam::cli {
@@ -17,7 +18,7 @@ struct Options {
   std::string cache_type = "f16";
   std::vector<int> threads;
   std::vector<int64_t> depths{0}, sequences{1};
-  std::vector<std::string> layouts{"interleaved"};
+  std::vector<std::string> layouts{"interleaved"}, heads{"full"};
   SpeedOptions speed;
   double sustain_minutes = 0;
   bool json = false, markdown = false;
@@ -27,6 +28,10 @@ const std::vector<std::string> kLayouts = {"interleaved", "file"};
 
 std::string layout_name(const Speed& s) {
   return kLayouts[s.options.interleave ? 0 : 1];
+}
+
+std::string head_name(const Speed& s) {
+  return kHeads[s.options.screened_head ? 1 : 0];
 }
 
 // One model under one setting.
@@ -58,6 +63,7 @@ Json to_json(const Line& l) {
   return {{"model", l.model},
           {"type", l.type},
           {"layout", layout_name(s)},
+          {"head", head_name(s)},
           {"threads", s.threads},
           {"isa", isa_in_use()},
           {"prompt_tokens", s.options.prompt},
@@ -96,6 +102,7 @@ std::vector<std::string> cells(const Line& l) {
   return {l.model,
           l.type,
           layout_name(s),
+          head_name(s),
           fmt::format("{}", s.threads),
           fmt::format("{}", s.options.depth),
           fmt::format("{}", s.options.sequences),
@@ -110,9 +117,9 @@ std::vector<std::string> cells(const Line& l) {
           fmt::format("{:.0f} %", 100 * s.roofline_fraction)};
 }
 
-const std::vector<std::string> kHeads = {
-    "model",      "type",   "layout", "threads", "depth",  "sequences", "prefill t/s", "spread",
-    "decode t/s", "spread", "p50 ms", "p95 ms",  "p99 ms", "read GB/s", "of roofline"};
+const std::vector<std::string> kColumns = {
+    "model",  "type",       "layout", "head",   "threads", "depth",  "sequences", "prefill t/s",
+    "spread", "decode t/s", "spread", "p50 ms", "p95 ms",  "p99 ms", "read GB/s", "of roofline"};
 
 // How decoding went on: a bar for each period, and what was left at the end.
 void print_sustained(const Line& l) {
@@ -140,7 +147,7 @@ void print_sustained(const Line& l) {
 
 void print_table(const std::vector<Line>& lines, bool markdown) {
   Table t;
-  t.row(kHeads);
+  t.row(kColumns);
   for (const Line& l : lines) t.row(cells(l));
   const Line& last = lines.back();
   const SpeedOptions& o = last.speed.options;
@@ -157,6 +164,31 @@ void print_table(const std::vector<Line>& lines, bool markdown) {
                    human_seconds(last.speed.first_token_seconds.median()), memory);
 }
 
+// Every setting of the options, in the order of the table.
+std::vector<SpeedOptions> settings(const Options& o) {
+  std::vector<SpeedOptions> all;
+  SpeedOptions s = o.speed;
+  s.sustain_seconds = 60 * o.sustain_minutes;
+  s.on_sustained = [](double done) { show_progress("sustained", done); };
+  for (const int threads : o.threads) {
+    s.threads = threads;
+    for (const int64_t sequences : o.sequences) {
+      s.sequences = sequences;
+      for (const int64_t depth : o.depths) {
+        s.depth = depth;
+        for (const std::string& layout : o.layouts) {
+          s.interleave = layout == kLayouts[0];
+          for (const std::string& head : o.heads) {
+            s.screened_head = head == kHeads[1];
+            all.push_back(s);
+          }
+        }
+      }
+    }
+  }
+  return all;
+}
+
 void bench(Options o) {
   if (o.models.empty()) o.models.emplace_back();
   if (o.threads.empty()) o.threads.push_back(0);
@@ -167,23 +199,10 @@ void bench(Options o) {
     const auto start = std::chrono::steady_clock::now();
     const auto model = open_model(path);
     const std::chrono::duration<double> load = std::chrono::steady_clock::now() - start;
-    for (const int threads : o.threads) {
-      for (const int64_t sequences : o.sequences) {
-        for (const int64_t depth : o.depths) {
-          for (const std::string& layout : o.layouts) {
-            SpeedOptions setting = o.speed;
-            setting.threads = threads;
-            setting.sequences = sequences;
-            setting.depth = depth;
-            setting.interleave = layout == kLayouts[0];
-            setting.sustain_seconds = 60 * o.sustain_minutes;
-            setting.on_sustained = [](double done) { show_progress("sustained", done); };
-            const std::string type(dtype_info(model->main_type()).name);
-            lines.push_back({model->name, type, load.count(), measure_speed(model, setting)});
-            all.push_back(to_json(lines.back()));
-          }
-        }
-      }
+    const std::string type(dtype_info(model->main_type()).name);
+    for (const SpeedOptions& setting : settings(o)) {
+      lines.push_back({model->name, type, load.count(), measure_speed(model, setting)});
+      all.push_back(to_json(lines.back()));
     }
   }
   if (o.json) return print(all.size() == 1 ? all.front() : all);
@@ -216,6 +235,9 @@ void add_bench(CLI::App& app) {
                 "Of quantised weights: interleaved for the kernels, or as in the file")
       ->delimiter(',')
       ->check(CLI::IsMember(kLayouts));
+  c->add_option("--heads", o->heads, "Output heads, full or screened (as that of run --greedy)")
+      ->delimiter(',')
+      ->check(CLI::IsMember(kHeads));
   c->add_option("-r,--repetitions", o->speed.repetitions, "After one to warm up")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);

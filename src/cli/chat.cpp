@@ -12,6 +12,7 @@
 #include "cli/cache.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/head.h"
 #include "cli/line_editor.h"
 #include "cli/sampling.h"
 
@@ -20,6 +21,7 @@ namespace {
 
 struct Options {
   std::string model, system, template_name;
+  std::string head = "full";
   CacheFlags cache;
   GenerateOptions generate{.max_tokens = 1024, .sampler = {}, .stop = {}, .end_tokens = {}};
   int64_t context = 0;
@@ -261,6 +263,7 @@ void chat(Options o) {
   options.threads = o.threads;
   options.context = o.context;
   set_cache(o.cache, options);
+  set_head(o.head, o.generate.sampler, options);
   Conversation(o, std::make_shared<Engine>(model, options)).run();
 }
 
@@ -281,6 +284,7 @@ void add_chat(CLI::App& app) {
   c->add_option("--context", o->context, "Longest chat in tokens; 0: what the model was made for")
       ->check(CLI::NonNegativeNumber);
   add_cache(*c, o->cache);
+  add_head(*c, o->head);
   c->add_flag("--stats", o->stats, "Print speed and memory after each reply");
   add_sampling(*c, o->generate.sampler, o->greedy);
   c->callback([c, o] {

@@ -10,6 +10,7 @@
 #include "cli/cache.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/head.h"
 #include "cli/sampling.h"
 #include "runtime/beam_search.h"
 #include "runtime/memory_fit.h"
@@ -22,6 +23,7 @@ namespace {
 struct RunOptions {
   std::vector<std::string> words;
   std::string prompt, file, ids, memory, save_state, load_state;
+  std::string head = "full";
   CacheFlags cache;
   GenerateOptions generate;
   BeamOptions beam{.beams = 1};
@@ -68,6 +70,7 @@ EngineOptions engine_options(const RunOptions& o, const Model& model, int64_t pr
   options.batch =
       std::max(o.beam.beams, reads_source ? 1 : std::clamp<int64_t>(prompt, 1, options.batch));
   set_cache(o.cache, options);
+  set_head(o.head, o.generate.sampler, options);
   if (o.memory.empty()) return options;
   options = fit_memory(model, options, parse_bytes(o.memory, "--memory"));
   if (options.batch < o.beam.beams) {
@@ -115,6 +118,9 @@ void print_stats(const GenerateResult& r, const Engine& engine) {
   t.row({"first token", human_seconds(r.first_token_seconds)});
   t.row({"generated", fmt::format("{} tokens", r.tokens.size()),
          fmt::format("{:.1f} tokens/s", rate(decoded(r), r.decode_seconds))});
+  if (engine.options().screened_head) {
+    t.row({"output head", fmt::format("{:.2f} % computed", 100 * r.head_share)});
+  }
   t.row({"stopped by", std::string(stop_reason_name(r.reason))});
   t.row({"peak memory", human_bytes(peak)});
   t.row({"  predicted", human_bytes(m.total())});
@@ -136,6 +142,7 @@ Json to_json(const GenerateResult& r, const Engine& engine) {
           {"prefill_tokens_per_second", rate(r.prompt_tokens, r.prefill_seconds)},
           {"first_token_seconds", r.first_token_seconds},
           {"decode_tokens_per_second", rate(decoded(r), r.decode_seconds)},
+          {"head_share", r.head_share},
           {"memory",
            {{"peak_bytes", peak},
             {"predicted_bytes", m.total()},
@@ -232,7 +239,7 @@ void add_beams(CLI::App& c, BeamOptions& o) {
   c.add_flag("--early-stopping", o.early_stopping, "Stop when as many texts as beams have ended")
       ->group(group);
   for (const char* other : {"--temperature", "--top-k", "--top-p", "--min-p",
-                            "--repetition-penalty", "--seed", "--stop"})
+                            "--repetition-penalty", "--seed", "--stop", "--head"})
     beams->excludes(c.get_option(other));
 }
 
@@ -257,6 +264,7 @@ void add_run(CLI::App& app) {
       ->check(CLI::NonNegativeNumber);
   c->add_option("--memory", o->memory, "Most memory that the process may take: 900M, 1.5G");
   add_cache(*c, o->cache);
+  add_head(*c, o->head);
   CLI::Option* load = c->add_option("--load-state", o->load_state,
                                     "Go on from this saved state: the prompt follows its text");
   CLI::Option* save =

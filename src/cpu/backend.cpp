@@ -12,11 +12,14 @@ std::optional<BoundKernel> CpuBackend::bind(std::string_view op, const Attribute
                                             int threads) const {
   using Family = std::span<const cpu::OpBinding> (*)();
   static constexpr Family kFamilies[] = {
-      cpu::attention_bindings,  cpu::columns_bindings,   cpu::elementwise_bindings,
-      cpu::embedding_bindings,  cpu::experts_bindings,   cpu::loss_bindings,
-      cpu::mask_bindings,       cpu::matmul_bindings,    cpu::norm_bindings,
-      cpu::fused_bindings,      cpu::optimiser_bindings, cpu::quant_bindings,
-      cpu::recurrence_bindings, cpu::reduce_bindings,    cpu::rope_bindings,
+      cpu::attention_bindings,   cpu::columns_bindings,
+      cpu::elementwise_bindings, cpu::embedding_bindings,
+      cpu::experts_bindings,     cpu::loss_bindings,
+      cpu::mask_bindings,        cpu::matmul_bindings,
+      cpu::norm_bindings,        cpu::fused_bindings,
+      cpu::optimiser_bindings,   cpu::quant_bindings,
+      cpu::recurrence_bindings,  cpu::reduce_bindings,
+      cpu::rope_bindings,        cpu::screened_linear_bindings,
       cpu::softmax_bindings,
   };
   const bool interleaved = std::any_of(inputs.begin(), inputs.end(), [](const TensorView& v) {

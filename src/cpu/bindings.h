@@ -43,6 +43,7 @@ std::span<const OpBinding> quant_bindings();
 std::span<const OpBinding> recurrence_bindings();
 std::span<const OpBinding> reduce_bindings();
 std::span<const OpBinding> rope_bindings();
+std::span<const OpBinding> screened_linear_bindings();
 std::span<const OpBinding> softmax_bindings();
 
 }  // namespace bantam::cpu

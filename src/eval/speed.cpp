@@ -58,7 +58,7 @@ class Driver {
       for (int64_t s = 0; s < sequences_; ++s) {
         const int64_t token = ((position + i) * 7919 + s * 104729 + 13) % engine_.vocab_size();
         rows_.push_back({static_cast<int32_t>(token), static_cast<int32_t>(s),
-                         static_cast<int32_t>(position + i), i + 1 == count});
+                         static_cast<int32_t>(position + i), i + 1 == count, 1});
       }
     }
     const auto most = static_cast<size_t>(engine_.options().batch);
@@ -144,6 +144,7 @@ Speed measure_speed(const std::shared_ptr<const Model>& model, const SpeedOption
   engine_options.context = first + o.tokens;
   engine_options.source_context = o.prompt;
   engine_options.interleave = o.interleave;
+  engine_options.screened_head = o.screened_head;
   const auto begin = Clock::now();
   Engine engine(model, engine_options);
   result.start_seconds = seconds_since(begin);

@@ -31,7 +31,8 @@ struct SpeedOptions {
   int64_t repetitions = 5;  // after one to warm up
   int threads = 0;
   DType cache_type = DType::f16;
-  bool interleave = true;  // see EngineOptions
+  bool interleave = true;      // see EngineOptions
+  bool screened_head = false;  // of which the largest logit is asked for
   // Afterwards tokens are generated for so long: what is left when the processor is warm.
   double sustain_seconds = 0;
   std::function<void(double done)> on_sustained;  // 0 to 1, now and then

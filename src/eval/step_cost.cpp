@@ -1,6 +1,7 @@
 #include "eval/step_cost.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "graph/op.h"
@@ -52,6 +53,16 @@ int64_t row_cost(const TensorView& table, int64_t rows) {
   return table.bytes() / all * std::min(rows, all);
 }
 
+// The rows of a screened head that were computed; the screen is read where any could be left out.
+int64_t screened_cost(const Executor::Observation& s, size_t input) {
+  const auto* y = s.outputs[0].as<float>();
+  const int64_t all = s.outputs[0].shape.elements();
+  const int64_t computed = all - std::count(y, y + all, -INFINITY);
+  const int64_t bytes = s.inputs[input].bytes();
+  if (input != 1) return computed < all ? bytes : 0;
+  return std::min(bytes, bytes / s.inputs[1].shape[0] * computed);
+}
+
 double product_operations(const Executor::Observation& s) {
   double sum = 0;
   const TensorView& x = s.inputs[0];
@@ -79,6 +90,7 @@ StepCost cost_of(const Graph& g, const Executor::Observation& s) {
       bytes = input.bytes() / std::max<int64_t>(all, 1) * std::min(cells.read, all);
     }
     if (op == "cache_write" && i == 0) bytes = s.inputs[1].shape.elements() * 2;
+    if (op == "screened_linear" && i >= 1 && i <= 3) bytes = screened_cost(s, i);
     cost.bytes += bytes;
     if (kind == "weight") cost.weight_bytes += bytes;
     if (kind == "state") cost.cache_bytes += bytes;

@@ -63,6 +63,10 @@ Value matmul(Graph& g, Value a, Value b, bool ta, bool tb, DType out = DType::f3
 Value batch_matmul(Graph& g, Value a, Value b, bool ta, bool tb);
 // Several projections of one input in one step: activations are read and quantised once.
 std::vector<Value> linear_group(Graph& g, Value x, std::span<const Value> weights);
+// linear, where only the best[n] largest elements of row n are asked for (0: all): others may be
+// minus infinity. x: q8a [N, K]; w: [V, K] in q8_0 or q6_k; screen, bounds: see
+// cpu/quant/head_screen.h; best: i32 [N].
+Value screened_linear(Graph& g, Value x, Value w, Value screen, Value bounds, Value best);
 // x [..., K] f32 -> q8a, once per row (tensor/blocks.h).
 Value quantize(Graph& g, Value x);
 

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <optional>
+#include <string_view>
+
 #include "graph/graph.h"
 
 namespace bantam {
@@ -18,6 +21,11 @@ Graph fuse_steps(const Graph& g);
 // The quantised weights that only products (and look-ups of rows beside them) read become
 // interleaved; whoever binds them has to bring them in that layout.
 Graph interleave_weights(Graph g);
+// Where the output "logits" is a product with a weight in q8_0 or q6_k: the same by way of
+// ops::screened_linear, with three more leaves. Nothing where it is not.
+std::optional<Graph> screen_head(const Graph& g);
+inline constexpr std::string_view kHeadScreen = "head.screen", kHeadBounds = "head.bounds",
+                                  kBestInput = "best";
 // Fused ops that have a fallback are written out in plain ops (all, or those the filter names).
 Graph expand_fallbacks(const Graph& g, bool (*expand)(const Op&));
 // Activation checkpointing (Chen et al. 2016): backward nodes that need values from inside a

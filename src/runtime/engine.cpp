@@ -5,8 +5,10 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "cpu/quant/head_screen.h"
 #include "graph/arena.h"
 #include "graph/op.h"
+#include "graph/passes.h"
 #include "runtime/engine_plans.h"
 #include "runtime/kv_cache.h"
 #include "runtime/source_reader.h"
@@ -33,6 +35,8 @@ Engine::Engine(std::shared_ptr<const Model> model, EngineOptions options)
   }
   rows_ = Tensor::zeros(DType::i32, {most_logits(options_)});
   executor_->bind("rows", rows_.view());
+  best_ = Tensor::zeros(DType::i32, {most_logits(options_)});
+  if (executor_->has_leaf(kBestInput)) executor_->bind(kBestInput, best_.view());
   const Graph& g = plan_->graph();
   cache_ = std::make_unique<KvCache>(g);
   cache_->bind(*executor_);
@@ -43,6 +47,7 @@ Engine::Engine(std::shared_ptr<const Model> model, EngineOptions options)
   std::vector<const Graph*> graphs{&g};
   if (plans.read != nullptr) graphs.push_back(&plans.read->graph());
   take_weights(graphs);
+  make_screen(g);
   if (plans.read != nullptr) {
     reader_ = std::make_unique<SourceReader>(plans.read, options_, pool_, arena);
     bind_model(plans.read->graph(), reader_->executor());
@@ -68,7 +73,9 @@ void Engine::take_weights(std::span<const Graph* const> graphs) {
     for (int32_t i = 0; i < g->size(); ++i) {
       const Node& n = g->node(i);
       if (n.op->name != "weight") continue;
-      const Tensor& given = model_->weights.find(n.name)->second;
+      const auto found = model_->weights.find(n.name);
+      if (found == model_->weights.end()) continue;  // a screen
+      const Tensor& given = found->second;
       const bool as_wanted = given.layout() == n.outputs[0].layout;
       const bool small =
           given.mapped() && !is_streamed(given) && (options_.interleave || options_.stream > 0);
@@ -99,6 +106,20 @@ void Engine::take_weights(std::span<const Graph* const> graphs) {
     for (const auto& [read, unused] : wanted) read->let_go(0, read->bytes());
     mapped = 0;
   }
+}
+
+// The screen of the output head, if the graph has one.
+void Engine::make_screen(const Graph& g) {
+  const Value logits = g.find_output("logits");
+  if (!g.find_leaf(kHeadScreen).defined()) return;
+  const std::string& name = g.node(g.node(logits).inputs[1]).name;
+  const auto own = own_views_.find(name);
+  const auto screen = cpu::make_head_screen(
+      own != own_views_.end() ? own->second : model_->weights.find(name)->second.view(), pool_);
+  head_screen_ = screen.codes;
+  head_bounds_ = screen.bounds;
+  own_views_[std::string(kHeadScreen)] = head_screen_.view();
+  own_views_[std::string(kHeadBounds)] = head_bounds_.view();
 }
 
 // Weights and states; a state that the reader has too holds sources.
@@ -246,11 +267,17 @@ void Engine::run(std::span<const Row> rows, std::span<float> logits) {
     ids_.as<int32_t>()[i] = rows[i].token;
     sequences_.as<int32_t>()[i] = rows[i].sequence;
     positions_.as<int32_t>()[i] = rows[i].position;
-    if (rows[i].logits) rows_.as<int32_t>()[wanted++] = static_cast<int32_t>(i);
+    if (rows[i].logits) {
+      best_.as<int32_t>()[wanted] = rows[i].best;
+      rows_.as<int32_t>()[wanted++] = static_cast<int32_t>(i);
+    }
   }
   fill_ends(rows);
   // The plan has at least one row of logits; where none is wanted the first row's are not copied.
-  if (wanted == 0) rows_.as<int32_t>()[0] = 0;
+  if (wanted == 0) {
+    rows_.as<int32_t>()[0] = 0;
+    best_.as<int32_t>()[0] = 1;
+  }
   executor_->set_extent("tokens", static_cast<int64_t>(rows.size()));
   executor_->set_extent("logits", std::max<int64_t>(wanted, 1));
   executor_->run();

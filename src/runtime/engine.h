@@ -38,6 +38,9 @@ struct EngineOptions {
   // The bytes of mapped weights that may be in memory at a time (runtime/weight_stream.h); 0: all.
   // They are then read as the file has them: pack it for the layout above.
   int64_t stream = 0;
+  // Rows of the output head that cannot be among the `Row::best` are left out, which a coarse copy
+  // of it tells (cpu/quant/head_screen.h); for heads in q8_0 and q6_k.
+  bool screened_head = false;
   // Encoder-decoders: source texts that are kept at a time (0: one for each sequence), and the
   // longest of them in tokens (0: as long as the context).
   int64_t sources = 0, source_context = 0;
@@ -45,7 +48,7 @@ struct EngineOptions {
 
 // What an engine needs, known from the plan before any of it is allocated.
 struct MemoryPlan {
-  int64_t weights = 0;      // mapped from the file, or interleaved from it
+  int64_t weights = 0;      // mapped from the file, or interleaved from it; a screen
   int64_t cache = 0;        // keys and values of all sequences
   int64_t activations = 0;  // the arena: intermediate values and kernel scratch
   int64_t buffers = 0;      // ids, positions and tables that the engine itself holds
@@ -74,6 +77,9 @@ class Engine {
     int32_t sequence = 0;
     int32_t position = 0;
     bool logits = false;
+    // With a screened head: only so many of the largest logits are asked for (0: all). These, and
+    // all as large as the least of them, are what a full head gives; others may be minus infinity.
+    int32_t best = 0;
   };
   // Runs up to `batch` rows and copies the wanted rows' logits, in order, to `logits` [wanted, V].
   // What a row gives does not depend on the rows that it is run with; but a row of an encoder sees
@@ -139,6 +145,7 @@ class Engine {
  private:
   void check(std::span<const Row> rows, std::span<const float> logits) const;
   void take_weights(std::span<const Graph* const> graphs);
+  void make_screen(const Graph& g);
   void bind_model(const Graph& g, Executor& executor);
   void fill_ends(std::span<const Row> rows);
   void fill_seen(std::span<const Row> rows);
@@ -161,12 +168,13 @@ class Engine {
   // Weights that the engine has made its own, in one block.
   Tensor own_weights_;
   std::map<std::string, TensorView> own_views_;
+  Tensor head_screen_, head_bounds_;
   std::unique_ptr<KvCache> cache_;
   std::vector<Tensor> states_;               // [S, ...], of a recurrent model
   std::vector<std::vector<int32_t>> texts_;  // the tokens of each sequence
   std::vector<PageTable::Span> spans_;       // of a run
   std::vector<int32_t> span_of_;             // where the span of each sequence stands; -1: none
-  Tensor ids_, sequences_, positions_, rows_, ends_, seen_sources_, seen_ends_;
+  Tensor ids_, sequences_, positions_, rows_, best_, ends_, seen_sources_, seen_ends_;
   int64_t result_size_ = 0;
   std::unique_ptr<Executor> executor_;
   // While weights are streamed: told of each step, as is the observer.

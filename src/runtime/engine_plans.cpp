@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "cpu/backend.h"
+#include "graph/op.h"
 #include "graph/passes.h"
 #include "runtime/inference_graph.h"
 #include "runtime/weight_stream.h"
@@ -14,12 +15,23 @@ namespace {
 
 using Part = BuildOptions::Part;
 
+Graph with_screened_head(const Graph& g, const Model& model) {
+  if (auto screened = screen_head(g)) return *std::move(screened);
+  const Node& head = g.node(g.find_output("logits"));
+  const std::string_view type =
+      head.op->name == "linear" ? dtype_info(g.dtype(head.inputs[1])).name : head.op->name;
+  fail(ErrorKind::model, model.name,
+       "screened head: expected logits that come from a matrix in q8_0 or q6_k, got them from {}",
+       type);
+}
+
 std::shared_ptr<const Plan> make_plan(const Model& model, const EngineOptions& o, int threads,
                                       Part part) {
   std::vector<int64_t> limits{o.batch, most_logits(o)};
   if (part == Part::encoder) limits = {most_source_tokens(o)};
-  return std::make_shared<Plan>(optimize(inference_graph(model, o, part), false), cpu_backend(),
-                                std::move(limits), threads);
+  Graph g = optimize(inference_graph(model, o, part), false);
+  if (o.screened_head && part != Part::encoder) g = with_screened_head(g, model);
+  return std::make_shared<Plan>(std::move(g), cpu_backend(), std::move(limits), threads);
 }
 
 int threads_of(const EngineOptions& o) {
@@ -52,6 +64,10 @@ EngineOptions complete(const Model& model, EngineOptions o) {
   o.batch = std::min(o.batch, o.context * o.sequences);
   if (o.stream > 0) {
     o.interleave = false;  // a copy would be in memory
+    if (o.screened_head) {
+      fail(ErrorKind::usage, "engine",
+           "expected a full head where weights are streamed, got a screened one");
+    }
     if (model.config.reads_source()) {
       fail(ErrorKind::usage, "engine", "expected a decoder to stream the weights of, got \"{}\"",
            model.config.architecture);

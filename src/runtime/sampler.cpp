@@ -67,6 +67,16 @@ void TokenSampler::penalise(std::span<const int32_t> recent) {
   }
 }
 
+// A penalty of 1 or more only lowers logits: with n tokens lowered, the k best are then among what
+// were the k + n best.
+int32_t TokenSampler::decisive() const {
+  const int32_t k = options_.temperature == 0 ? 1 : options_.top_k;
+  if (k == 0 || options_.repetition_penalty < 1) return 0;
+  if (options_.repetition_penalty == 1) return k;
+  constexpr int32_t kMost = INT32_MAX / 2;
+  return std::min(k, kMost) + std::min(options_.repetition_window, kMost);
+}
+
 int32_t TokenSampler::sample(std::span<const float> logits, std::span<const int32_t> recent) {
   logits_.assign(logits.begin(), logits.end());
   if (options_.repetition_penalty != 1) penalise(recent);

@@ -31,6 +31,9 @@ class TokenSampler {
   // `logits` [V] of the next token, `recent` the tokens so far (the newest last).
   int32_t sample(std::span<const float> logits, std::span<const int32_t> recent);
 
+  // How many of the largest logits decide what `sample` gives, whatever the rest; 0: all.
+  [[nodiscard]] int32_t decisive() const;
+
   struct Candidate {
     int32_t token;
     float logit;

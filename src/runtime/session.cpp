@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 
 #include "base/error.h"
 
@@ -119,6 +120,19 @@ void Session::read(std::span<const int32_t> source) {
 }
 
 std::span<const float> Session::feed(std::span<const int32_t> tokens) {
+  if (tokens.empty()) complete_logits();
+  return feed(tokens, 0);
+}
+
+// By reading the last token again.
+void Session::complete_logits() {
+  if (complete_ || tokens_.empty()) return;
+  const int32_t last = tokens_.back();
+  rewind(position() - 1);
+  feed(std::span(&last, 1), 0);
+}
+
+std::span<const float> Session::feed(std::span<const int32_t> tokens, int32_t best) {
   const auto n = static_cast<int64_t>(tokens.size());
   if (n == 0) return logits_;
   if (position() + n > context()) {
@@ -132,9 +146,10 @@ std::span<const float> Session::feed(std::span<const int32_t> tokens) {
     rows_.clear();
     for (int64_t i = begin; i < end; ++i) {
       rows_.push_back({tokens[static_cast<size_t>(i)], sequence_,
-                       static_cast<int32_t>(position() + i - begin), i + 1 == n});
+                       static_cast<int32_t>(position() + i - begin), i + 1 == n, best});
     }
     engine_->run(rows_, logits_);
+    complete_ = best == 0 || !engine_->options().screened_head;
     tokens_.insert(tokens_.end(), tokens.begin() + begin, tokens.begin() + end);
   }
   return logits_;
@@ -160,7 +175,8 @@ int64_t Session::share_prefix(std::span<const int32_t> text) {
   return shared;
 }
 
-Session::Saved Session::save() const {
+Session::Saved Session::save() {
+  complete_logits();
   return {logits_, engine_->save(sequence_, position())};
 }
 
@@ -168,6 +184,7 @@ void Session::restore(const Saved& saved) {
   engine_->restore(sequence_, saved.memory);
   tokens_ = saved.memory.tokens;
   logits_ = saved.logits;
+  complete_ = true;
 }
 
 GenerateResult Session::generate(std::string_view prompt, const GenerateOptions& options,
@@ -206,10 +223,15 @@ GenerateResult Session::generate(std::span<const int32_t> prompt, const Generate
     read(prompt);
     prompt = std::span(&engine_->model().config.decoder_start_token, 1);
   }
-  std::span<const float> logits = feed(prompt);
+  const int32_t best = sampler.decisive();
+  if (prompt.empty()) complete_logits();
+  std::span<const float> logits = feed(prompt, best);
   result.prefill_seconds = seconds_since(start);
+  int64_t computed = 0, logit_rows = 0;
   Clock::time_point first = start;
   while (true) {
+    computed += engine_->vocab_size() - std::ranges::count(logits, -INFINITY);
+    ++logit_rows;
     const int32_t token = sampler.sample(logits, tokens_);
     if (result.tokens.empty()) {
       result.first_token_seconds = seconds_since(start);
@@ -241,9 +263,11 @@ GenerateResult Session::generate(std::span<const int32_t> prompt, const Generate
       result.reason = StopReason::context_full;
       break;
     }
-    logits = feed(std::span(&token, 1));
+    logits = feed(std::span(&token, 1), best);
   }
   result.decode_seconds = seconds_since(first);
+  result.head_share =
+      static_cast<double>(computed) / static_cast<double>(logit_rows * engine_->vocab_size());
   if (decoder != nullptr && !filter.found()) {
     show(filter.push(decoder->finish()));
     show(filter.rest());

@@ -33,6 +33,7 @@ struct GenerateResult {
   double prefill_seconds = 0;      // prompt to logits
   double first_token_seconds = 0;  // prompt to first token
   double decode_seconds = 0;       // all tokens after the first
+  double head_share = 1;           // of the vocabulary, whose logits were computed
 };
 
 // The ids of a text that a model continues or reads; where it has none, the token that begins a
@@ -82,7 +83,7 @@ class Session {
     std::vector<float> logits;
     Engine::Memory memory;
   };
-  [[nodiscard]] Saved save() const;
+  [[nodiscard]] Saved save();
   void restore(const Saved& saved);
 
   // Continues the text with what follows `prompt`; an encoder-decoder reads the prompt as a source
@@ -99,10 +100,15 @@ class Session {
   [[nodiscard]] const Engine& engine() const { return *engine_; }
 
  private:
+  // With a screened head, logits of which the `best` largest count.
+  std::span<const float> feed(std::span<const int32_t> tokens, int32_t best);
+  void complete_logits();
+
   std::shared_ptr<Engine> engine_;
   int32_t sequence_;
   std::vector<int32_t> tokens_;
   std::vector<float> logits_;
+  bool complete_ = true;  // whether all of the logits are there
   std::vector<Engine::Row> rows_;
 };
 

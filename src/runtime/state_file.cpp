@@ -67,7 +67,7 @@ std::string describe_state(const Engine& engine) {
   return text;
 }
 
-void write_state(const std::string& path, const Session& session) {
+void write_state(const std::string& path, Session& session) {
   const Session::Saved saved = session.save();
   const std::string model = describe_state(session.engine());
   Header header;

@@ -24,7 +24,7 @@ struct StateFile {
 // one shape apart. Restoring demands equality.
 std::string describe_state(const Engine& engine);
 
-void write_state(const std::string& path, const Session& session);
+void write_state(const std::string& path, Session& session);
 // Throws ErrorKind::format if the bytes are no such file; `where` names them in messages.
 StateFile parse_state(std::span<const std::byte> bytes, std::string_view where);
 StateFile read_state(const std::string& path);

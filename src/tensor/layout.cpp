@@ -75,6 +75,11 @@ bool can_interleave(DType dtype, const Shape& shape) {
   return rows >= kInterleavedRows && (shape.rank() == 2 || rows % kInterleavedRows == 0);
 }
 
+void interleave_group(DType dtype, int64_t blocks, const uint8_t* rows, uint8_t* out) {
+  const auto block_bytes = static_cast<int>(dtype_info(dtype).block_bytes);
+  interleave_group(*small_field(dtype), block_bytes, blocks, rows, out);
+}
+
 void interleave(const Tensor& w, void* out, ThreadPool& pool) {
   BANTAM_ASSERT(w.layout() == Layout::rows && can_interleave(w.dtype(), w.shape()));
   const SmallField small = *small_field(w.dtype());

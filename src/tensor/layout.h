@@ -41,6 +41,9 @@ void interleave(const Tensor& w, void* out, ThreadPool& pool);
 Tensor interleave(const Tensor& w, ThreadPool& pool);
 Tensor deinterleave(const Tensor& w);
 
+// 16 rows that follow each other, each of so many blocks, as one group.
+void interleave_group(DType dtype, int64_t blocks, const uint8_t* rows, uint8_t* out);
+
 // The blocks of one row, in order, as the file format has them. `out` has room for a row.
 void copy_row(const TensorView& matrix, int64_t row, void* out);
 // One row in f32, [columns].

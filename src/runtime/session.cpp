@@ -230,8 +230,10 @@ GenerateResult Session::generate(std::span<const int32_t> prompt, const Generate
   int64_t computed = 0, logit_rows = 0;
   Clock::time_point first = start;
   while (true) {
-    computed += engine_->vocab_size() - std::ranges::count(logits, -INFINITY);
-    ++logit_rows;
+    if (engine_->options().screened_head) {
+      computed += engine_->vocab_size() - std::ranges::count(logits, -INFINITY);
+      ++logit_rows;
+    }
     const int32_t token = sampler.sample(logits, tokens_);
     if (result.tokens.empty()) {
       result.first_token_seconds = seconds_since(start);
@@ -266,8 +268,10 @@ GenerateResult Session::generate(std::span<const int32_t> prompt, const Generate
     logits = feed(std::span(&token, 1), best);
   }
   result.decode_seconds = seconds_since(first);
-  result.head_share =
-      static_cast<double>(computed) / static_cast<double>(logit_rows * engine_->vocab_size());
+  if (logit_rows > 0) {
+    result.head_share =
+        static_cast<double>(computed) / static_cast<double>(logit_rows * engine_->vocab_size());
+  }
   if (decoder != nullptr && !filter.found()) {
     show(filter.push(decoder->finish()));
     show(filter.rest());

@@ -130,6 +130,10 @@ inline void tile_bytes(int sums, int a, int b) {
   must(fit(tiles[sums], tiles[a], tiles[b]));
   multiply_bytes<int8_t, uint8_t>(tiles[sums], tiles[a], tiles[b]);
 }
+inline void tile_signed_bytes(int sums, int a, int b) {
+  must(fit(tiles[sums], tiles[a], tiles[b]));
+  multiply_bytes<int8_t, int8_t>(tiles[sums], tiles[a], tiles[b]);
+}
 inline void tile_configure(const void* shapes) {
   must(load_configuration(static_cast<const uint8_t*>(shapes)));
 }
@@ -160,6 +164,7 @@ inline void tile_release() {
 #undef _tile_stored
 #undef _tile_zero
 #undef _tile_dpbf16ps
+#undef _tile_dpbssd
 #undef _tile_dpbsud
 
 #define _mm512_cvtepi32_ps(a) BANTAM_EACH<__m512, float, int32_t, 16>((a), BANTAM_SAME)
@@ -220,6 +225,7 @@ inline void tile_release() {
 #define _tile_stream_loadd(t, base, stride) ::bantam::emulation::tile_load((t), (base), (stride))
 #define _tile_stored(t, base, stride) ::bantam::emulation::tile_store((t), (base), (stride))
 #define _tile_dpbf16ps(sums, a, b) ::bantam::emulation::tile_bf16((sums), (a), (b))
+#define _tile_dpbssd(sums, a, b) ::bantam::emulation::tile_signed_bytes((sums), (a), (b))
 #define _tile_dpbsud(sums, a, b) ::bantam::emulation::tile_bytes((sums), (a), (b))
 
 // Kernels ask for more inlining than such functions bear.

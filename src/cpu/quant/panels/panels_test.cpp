@@ -42,8 +42,25 @@ std::vector<float> scalar_product(WeightFormat format, const Tensor& x, const Te
   return y;
 }
 
-std::vector<float> panel_product(WeightFormat format, const Tensor& x, const Tensor& interleaved) {
-  const PanelKernels& kernels = *panel_kernels();
+struct RunnableKernels {
+  std::string_view isa;
+  const PanelKernels* kernels;
+};
+
+// Those that may run here.
+std::vector<RunnableKernels> runnable() {
+  std::vector<RunnableKernels> found;
+  for (const auto& [isa, kernels] : panel_table()) {
+    const auto need = static_cast<uint32_t>(isa);
+    if ((need & allowed_isas()) == need && kernels != nullptr) {
+      found.push_back({isa_name(isa), kernels});
+    }
+  }
+  return found;
+}
+
+std::vector<float> panel_product(const PanelKernels& kernels, WeightFormat format, const Tensor& x,
+                                 const Tensor& interleaved) {
   const int64_t m = x.shape()[0], n = interleaved.shape()[0], k = interleaved.shape()[1];
   Tensor panel = Tensor::zeros(DType::i8, {k / 32 * kernels.group_bytes});
   kernels.pack(x.as<BlockQ8A>(), 0, m, k, panel.as<int8_t>());
@@ -57,28 +74,46 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
 }
 
 TEST(Panels, GiveTheBitsOfTheScalarKernels) {
-  if (panel_kernels() == nullptr) GTEST_SKIP() << "no kernels for panels on this processor";
+  if (runnable().empty()) GTEST_SKIP() << "no kernels for panels on this processor";
   ThreadPool pool(1);
   for (int f = 0; f < kWeightFormats; ++f) {
-    if (panel_kernels()->linear[f] == nullptr) continue;
     const auto format = static_cast<WeightFormat>(f);
     const DType type = kFormatTypes[f];
+    if (!can_interleave(type)) continue;
     for (const int64_t k : {dtype_info(type).block_length, int64_t{1280}}) {
-      const Tensor w = random_blocks(type, {32, k}, 7, 0.01f), interleaved = interleave(w, pool);
-      for (const int64_t m : {1, 8, 9, 63, 64}) {
+      const Tensor w = random_blocks(type, {48, k}, 7, 0.01f), interleaved = interleave(w, pool);
+      for (const int64_t m : {1, 8, 9, 63, 64, 128}) {
         for (const Tensor& x : {activations(m, k, 1.0f), extreme_activations(m, k)}) {
-          EXPECT_TRUE(
-              same_bits(panel_product(format, x, interleaved), scalar_product(format, x, w)))
-              << dtype_info(type).name << " k=" << k << " m=" << m;
+          const std::vector<float> expected = scalar_product(format, x, w);
+          for (const auto& [isa, kernels] : runnable()) {
+            if (kernels->linear[f] == nullptr || m > kernels->rows) continue;
+            EXPECT_TRUE(same_bits(panel_product(*kernels, format, x, interleaved), expected))
+                << isa << " " << dtype_info(type).name << " k=" << k << " m=" << m;
+          }
         }
       }
     }
   }
 }
 
+// Runs of groups that fill no whole block of a kernel.
+TEST(Panels, AnyNumberOfGroupsGivesTheSameBits) {
+  if (runnable().empty()) GTEST_SKIP() << "no kernels for panels on this processor";
+  ThreadPool pool(1);
+  for (int64_t k = 32; k <= 17 * 32; k += 32) {
+    const Tensor w = random_blocks(DType::q4_0, {32, k}, 7, 0.01f), x = activations(33, k, 1.0f);
+    const Tensor interleaved = interleave(w, pool);
+    const std::vector<float> expected = scalar_product(kQ4_0, x, w);
+    for (const auto& [isa, kernels] : runnable()) {
+      EXPECT_TRUE(same_bits(panel_product(*kernels, kQ4_0, x, interleaved), expected))
+          << isa << " k=" << k;
+    }
+  }
+}
+
 // Every byte that a block can hold, so that each format meets its largest weights.
 TEST(Panels, HoldTheLargestSums) {
-  if (panel_kernels() == nullptr) GTEST_SKIP() << "no kernels for panels on this processor";
+  if (runnable().empty()) GTEST_SKIP() << "no kernels for panels on this processor";
   ThreadPool pool(1);
   for (const DType type : {DType::q4_0, DType::q8_0, DType::q5_0, DType::q4_1, DType::q5_1}) {
     const auto format = static_cast<WeightFormat>(
@@ -90,8 +125,11 @@ TEST(Panels, HoldTheLargestSums) {
       for (int64_t at = 0; at < w.bytes(); at += block)
         std::memset(w.as<uint8_t>() + at + scales, value, static_cast<size_t>(block - scales));
       const Tensor interleaved = interleave(w, pool), x = extreme_activations(9, 64);
-      EXPECT_TRUE(same_bits(panel_product(format, x, interleaved), scalar_product(format, x, w)))
-          << dtype_info(type).name << " bytes " << value;
+      const std::vector<float> expected = scalar_product(format, x, w);
+      for (const auto& [isa, kernels] : runnable()) {
+        EXPECT_TRUE(same_bits(panel_product(*kernels, format, x, interleaved), expected))
+            << isa << " " << dtype_info(type).name << " bytes " << value;
+      }
     }
   }
 }

@@ -1,11 +1,15 @@
 #include "cpu/quant/panels/table.h"
 
-#include "base/cpu_features.h"
-
 namespace bantam::cpu {
 
 #if defined(__x86_64__)
 namespace x86_avx2 {
+extern const PanelKernels panel_kernels;
+}
+namespace x86_vnni {
+extern const PanelKernels panel_kernels;
+}
+namespace x86_amx {
 extern const PanelKernels panel_kernels;
 }
 #endif
@@ -16,11 +20,16 @@ constexpr KernelEntry<const PanelKernels*> kTable[] = {
     {Isa::scalar, nullptr},
 #if defined(__x86_64__)
     {Isa::x86_avx2, &x86_avx2::panel_kernels},
-    {Isa::x86_vnni, nullptr},
+    {Isa::x86_vnni, &x86_vnni::panel_kernels},
+    {Isa::x86_amx, &x86_amx::panel_kernels},
 #endif
 };
 
 }  // namespace
+
+std::span<const KernelEntry<const PanelKernels*>> panel_table() {
+  return kTable;
+}
 
 const PanelKernels* panel_kernels() {
   return best_kernel(kTable).function;

@@ -1,0 +1,292 @@
+#include <stddef.h>
+
+#include "cpu/quant/panels/lanes_512.h"
+
+// A product of tiles, 16 activations x 16 weight rows x 32 elements, takes 16 cycles, storing its
+// sums as many, and adding them to those in floats at least 24: so the three must overlap. While
+// the sums of 16 activations are added up, some groups at a time with their floats in registers,
+// those of the next 16 are multiplied; two groups of 16 weight rows share what is loaded of
+// activations.
+
+namespace bantam::cpu::x86_amx {
+
+namespace {
+
+using V = quant::CentredLanes512;
+
+constexpr int kTileRows = 16;  // activations per tile
+constexpr int kRows = 128;     // in a panel
+constexpr int kTiles = kRows / kTileRows;
+constexpr int kBlock = 8;     // groups of 32 elements whose weights are unpacked at a time
+constexpr int kProducts = 4;  // tiles of activations that stay in registers
+
+// One group of 32 elements of all rows, and of each: d, the sum over the group, over its halves.
+struct PanelGroup {
+  int8_t q[kRows][32];
+  float of_row[4][kRows];
+};
+
+// What the formats want to know of a row.
+struct PanelRow {
+  float d, all, sum[2];
+};
+
+BANTAM_QUANT_INLINE float total(const PanelRow& x) {
+  return x.all;
+}
+
+void pack(const BlockQ8A* x, int64_t first, int64_t count, int64_t k, void* panel) {
+  const int64_t groups = k / 32;
+  auto* group = (PanelGroup*)panel;
+  for (int64_t g = 0; g < groups; ++g, ++x, ++group) {
+    for (int64_t i = 0; i < count; ++i) {
+      const BlockQ8A& from = x[i * groups];
+      __builtin_memcpy(group->q[first + i], from.q, 32);
+      float* to = group->of_row[0] + first + i;
+      to[0] = from.d;
+      to[kRows] = (float)(from.sum[0] + from.sum[1]);
+      to[2 * kRows] = (float)from.sum[0];
+      to[3 * kRows] = (float)from.sum[1];
+    }
+  }
+}
+
+// Tile registers: 0 and 1 sums, 2 and 3 weights, 4 to 7 activations.
+struct TileShapes {
+  uint8_t palette = 1, start_row = 0, reserved[14] = {};
+  uint16_t row_bytes[16] = {};
+  uint8_t rows[16] = {};
+};
+
+// GCC's tile instructions do not say which memory they read.
+[[gnu::always_inline]] inline void finish_stores(const void* written) {
+  __asm__ volatile("" ::"r"(written) : "memory");
+}
+
+// `depth`: elements of k per product, 32 or 16.
+void configure(int depth) {
+  TileShapes shapes;
+  for (int t = 0; t < 8; ++t) {
+    shapes.row_bytes[t] = (uint16_t)(t < 4 ? 64 : depth);
+    shapes.rows[t] = (uint8_t)(t == 2 || t == 3 ? depth / 4 : kTileRows);
+  }
+  finish_stores(&shapes);
+  _tile_loadconfig(&shapes);
+}
+
+// Registers are part of an instruction: i must be known when this is compiled.
+BANTAM_QUANT_INLINE void load_activations(int i, const int8_t* x) {
+  switch (i) {
+    case 0:
+      _tile_loadd(4, x, 32);
+      break;
+    case 1:
+      _tile_loadd(5, x, 32);
+      break;
+    case 2:
+      _tile_loadd(6, x, 32);
+      break;
+    default:
+      _tile_loadd(7, x, 32);
+  }
+}
+
+BANTAM_QUANT_INLINE void multiply(int i, const int8_t* w, int32_t (*sums)[16]) {
+  switch (i) {
+    case 0:
+      _tile_zero(0);
+      _tile_loadd(2, w, 64);
+      _tile_dpbssd(0, 4, 2);
+      _tile_stored(0, sums, 64);
+      break;
+    case 1:
+      _tile_zero(1);
+      _tile_loadd(3, w, 64);
+      _tile_dpbssd(1, 5, 3);
+      _tile_stored(1, sums, 64);
+      break;
+    case 2:
+      _tile_zero(0);
+      _tile_loadd(2, w, 64);
+      _tile_dpbssd(0, 6, 2);
+      _tile_stored(0, sums, 64);
+      break;
+    default:
+      _tile_zero(1);
+      _tile_loadd(3, w, 64);
+      _tile_dpbssd(1, 7, 3);
+      _tile_stored(1, sums, 64);
+  }
+}
+
+// kBlock groups of kParts x 16 weight rows.
+template <class F, int kParts>
+struct Weights {
+  alignas(64) int8_t tiles[kBlock][kParts][512];
+  typename F::Scales scales[kBlock][kParts];
+
+  [[gnu::always_inline]] inline void unpack(int part, const uint8_t* w, int count) {
+    for (int g = 0; g < count; g += F::kGroups, w += kRowGroup * F::kBytes) {
+      F::unpack(
+          quant::InterleavedRows<V>{w, 0}, [&](int s, const __m512i* levels,
+                                               const typename F::Scales& of_group)
+                                               __attribute__((always_inline)) {
+                                                 for (int j = 0; j < 8; ++j) {
+                                                   const __m512i centred = V::sub_bytes(
+                                                       levels[j], V::bytes(F::kOffset));
+                                                   _mm512_store_si512(tiles[g + s][part] + 64 * j,
+                                                                      centred);
+                                                 }
+                                                 scales[g + s][part] = of_group;
+                                               });
+    }
+  }
+};
+
+// The groups of a block in runs, each of which fills the tiles for activations; formats with a
+// scale for each half of a group multiply the halves apart.
+template <class F, int kParts>
+struct Block {
+  static constexpr int kRun = kProducts / F::kSums;
+  // Activations whose floats are in registers together, for all parts.
+  static constexpr int kPassRows = kTileRows / kParts;
+
+  const PanelGroup* x;
+  const Weights<F, kParts>& w;
+  int tiles, count;
+  alignas(64) int32_t sums[2][kProducts][kParts][kTileRows][16];
+
+  [[gnu::always_inline]] inline Block(const PanelGroup* groups, const Weights<F, kParts>& weights,
+                                      int tile_count, int group_count)
+      : x(groups), w(weights), tiles(tile_count), count(group_count) {}
+
+  // A run of groups and 16 activations.
+  struct Unit {
+    int first, row;
+  };
+  [[gnu::always_inline]] inline bool has(Unit u, int g) const { return u.first + g < count; }
+  [[gnu::always_inline]] inline Unit after(Unit u) const {
+    return u.row + kTileRows < tiles * kTileRows ? Unit{u.first, u.row + kTileRows}
+                                                 : Unit{u.first + kRun, 0};
+  }
+
+  // Parts in order: the first loads the activations.
+  [[gnu::always_inline]] inline void multiply_group(Unit u, int g, int part, int buffer) {
+    const int8_t* q = x[u.first + g].q[u.row];
+    for (int h = 0; h < F::kSums; ++h) {
+      const int i = g * F::kSums + h;
+      if (part == 0) load_activations(i, q + 16 * h);
+      multiply(i, w.tiles[u.first + g][part] + 256 * h, sums[buffer][i][part]);
+    }
+  }
+
+  // Adds a group to the floats of the rows from `row` on within the tile.
+  [[gnu::always_inline]] inline void add_group(Unit u, int g, int row, int buffer,
+                                               __m512 (*acc)[kParts]) const {
+    const float* of_row = x[u.first + g].of_row[0] + u.row + row;
+    __asm__("" : "+r"(of_row));  // one address for all rows
+    const auto* of_group = sums[buffer] + g * F::kSums;
+#pragma GCC unroll 16
+    for (int r = 0; r < kPassRows; ++r) {
+      const PanelRow xr{
+          of_row[r], of_row[kRows + r], {of_row[2 * kRows + r], of_row[3 * kRows + r]}};
+#pragma GCC unroll 2
+      for (int p = 0; p < kParts; ++p) {
+        __m512i isum[F::kSums];
+        for (int h = 0; h < F::kSums; ++h) {
+          isum[h] = _mm512_load_si512(of_group[h][p][row + r]);
+        }
+        acc[r][p] = F::finish(isum, w.scales[u.first + g][p], xr, acc[r][p]);
+      }
+    }
+  }
+
+  // All groups, to float sums [tile][row][part].
+  [[gnu::always_inline]] inline void add_to(__m512 (*total)[kParts]) {
+    Unit u{0, 0};
+#pragma GCC unroll 2
+    for (int part = 0; part < kParts; ++part) {
+#pragma GCC unroll 4
+      for (int g = 0; g < kRun; ++g) {
+        if (has(u, g)) [[likely]] {
+          multiply_group(u, g, part, 0);
+        }
+      }
+    }
+    for (int buffer = 0; u.first < count; buffer ^= 1) {
+      const Unit next = after(u);
+#pragma GCC unroll 2
+      for (int part = 0; part < kParts; ++part) {
+        __m512(*rows)[kParts] = total + u.row + part * kPassRows;
+        __m512 acc[kPassRows][kParts];
+#pragma GCC unroll 16
+        for (int r = 0; r < kPassRows; ++r) {
+          for (int p = 0; p < kParts; ++p) acc[r][p] = rows[r][p];
+        }
+#pragma GCC unroll 4
+        for (int g = 0; g < kRun; ++g) {
+          if (has(u, g)) [[likely]] {
+            add_group(u, g, part * kPassRows, buffer, acc);
+          }
+          if (has(next, g)) [[likely]] {
+            multiply_group(next, g, part, buffer ^ 1);
+          }
+        }
+#pragma GCC unroll 16
+        for (int r = 0; r < kPassRows; ++r) {
+          for (int p = 0; p < kParts; ++p) rows[r][p] = acc[r][p];
+        }
+      }
+      u = next;
+    }
+  }
+};
+
+// kParts groups of 16 weight rows against a panel. Rows that only fill the last tile are computed
+// from whatever is there.
+template <class F, int kParts>
+void row_groups(const PanelGroup* x, const uint8_t* w, float* y, const QuantLinearShape& shape) {
+  const int64_t groups = shape.k / 32, stride = groups / F::kGroups * kRowGroup * F::kBytes;
+  const int tiles = (int)((shape.m + kTileRows - 1) / kTileRows);
+  alignas(64) __m512 acc[kRows][kParts];
+  __builtin_memset(acc, 0, (size_t)(tiles * kTileRows) * sizeof acc[0]);
+  Weights<F, kParts> unpacked;
+  for (int64_t g = 0; g < groups; g += kBlock, x += kBlock) {
+    const int count = (int)(groups - g < kBlock ? groups - g : kBlock);
+    for (int part = 0; part < kParts; ++part) {
+      unpacked.unpack(part, w + part * stride + g / F::kGroups * kRowGroup * F::kBytes, count);
+    }
+    finish_stores(&unpacked);
+    Block<F, kParts> block(x, unpacked, tiles, count);
+    block.add_to(acc);
+  }
+  for (int m = 0; m < shape.m; ++m) {
+    for (int p = 0; p < kParts; ++p) V::store(y + m * shape.y_stride + 16 * p, acc[m][p]);
+  }
+}
+
+template <class F>
+void multiply_panel(const void* panel, const uint8_t* w, float* y, const QuantLinearShape& shape) {
+  const int64_t group_bytes = shape.k / 32 / F::kGroups * kRowGroup * F::kBytes;
+  const auto* x = (const PanelGroup*)panel;
+  configure(32 / F::kSums);
+  int64_t n = 0;
+  for (; n + 2 * kRowGroup <= shape.n; n += 2 * kRowGroup, w += 2 * group_bytes) {
+    row_groups<F, 2>(x, w, y + n, shape);
+  }
+  if (n < shape.n) row_groups<F, 1>(x, w, y + n, shape);
+  _tile_release();
+}
+
+struct Kernels {
+  template <class F>
+  static constexpr PanelLinear linear = multiply_panel<F>;
+};
+
+}  // namespace
+
+extern const PanelKernels panel_kernels;
+constinit const PanelKernels panel_kernels =
+    quant::panels_of_every_format<Kernels>(kRows, 8, sizeof(PanelGroup), pack);
+
+}  // namespace bantam::cpu::x86_amx

@@ -2,6 +2,7 @@
 
 // Texts of the tiny model of 301 tokens, fed to an engine piece by piece.
 
+#include <algorithm>
 #include <functional>
 #include <vector>
 
@@ -19,9 +20,8 @@ inline std::vector<int32_t> text(int64_t n, uint64_t seed) {
 }
 
 // Tokens begin .. end - 1 of a text, in runs of at most `piece`; the logits of the last.
-inline std::vector<float> feed(Engine& engine, int32_t sequence,
-                               const std::vector<int32_t>& ids, int64_t begin, int64_t end,
-                               int64_t piece = 64) {
+inline std::vector<float> feed(Engine& engine, int32_t sequence, const std::vector<int32_t>& ids,
+                               int64_t begin, int64_t end, int64_t piece = 64) {
   std::vector<float> logits(static_cast<size_t>(engine.vocab_size()));
   while (begin < end) {
     std::vector<Engine::Row> rows;

@@ -187,15 +187,16 @@ class Oracle {
     };
     for (int64_t kv = 0; kv < K; ++kv) {
       Head& head = heads[static_cast<size_t>(kv)];
-      if (slots[0] == heavy_.kept() && static_cast<int64_t>(head.keys.size()) > slots[0]) evict(head);
+      if (slots[0] == heavy_.kept() && static_cast<int64_t>(head.keys.size()) > slots[0])
+        evict(head);
       ASSERT_EQ(static_cast<int64_t>(head.keys.size()), slots[0]);
       for (int64_t n = 0; n < rows; ++n) {
         head.keys.push_back(key(slots[n], kv));
         head.values.push_back(value(slots[n], kv));
         head.masses.push_back(0);
         for (int64_t h = kv * H / K; h < (kv + 1) * H / K; ++h)
-          add_probabilities(q.as<float>() + (n * H + h) * D,
-                            step.node.attributes.real("scale"), head);
+          add_probabilities(q.as<float>() + (n * H + h) * D, step.node.attributes.real("scale"),
+                            head);
       }
       for (size_t slot = 0; slot < head.keys.size(); ++slot) {
         ASSERT_EQ(head.keys[slot], key(static_cast<int64_t>(slot), kv)) << slot;

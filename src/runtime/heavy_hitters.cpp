@@ -33,10 +33,9 @@ std::vector<int32_t> HeavyHitters::choose(std::span<const float> masses) const {
     const float m = masses[static_cast<size_t>(slot)];
     return std::isnan(m) ? INFINITY : m;
   };
-  std::nth_element(slots.begin(), slots.begin() + heavy, first_of_window,
-                   [&](int32_t a, int32_t b) {
-                     return mass(a) != mass(b) ? mass(a) > mass(b) : a < b;
-                   });
+  std::nth_element(
+      slots.begin(), slots.begin() + heavy, first_of_window,
+      [&](int32_t a, int32_t b) { return mass(a) != mass(b) ? mass(a) > mass(b) : a < b; });
   slots.erase(slots.begin() + heavy, first_of_window);
   std::sort(slots.begin(), slots.end());
   return slots;

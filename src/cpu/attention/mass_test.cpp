@@ -51,7 +51,8 @@ std::vector<double> expected_masses(const Case& c) {
           x += q[static_cast<size_t>((n * e.H + h) * e.D + d)] *
                k[static_cast<size_t>(((s * e.C + j) * e.K + kv) * e.D + d)];
         x *= c.attributes.real("scale");
-        if (const double cap = c.attributes.real("softcap", 0); cap > 0) x = cap * std::tanh(x / cap);
+        if (const double cap = c.attributes.real("softcap", 0); cap > 0)
+          x = cap * std::tanh(x / cap);
         mass[static_cast<size_t>((s * e.K + kv) * e.C + j)] +=
             std::exp(x - r.lse[static_cast<size_t>(n * e.H + h)]);
       }

@@ -23,8 +23,8 @@ std::vector<Type> infer(const InferContext& c) {
   c.check_arity(7);
   const SymShape &q = c.shape(1), &k = c.shape(2), &pages = c.shape(6);
   c.check(c.type(1).dtype == DType::f32 && q.rank() == 3, "f32 queries [N, H, D]");
-  c.check(c.type(2).layout == Layout::interleaved && k.rank() == 4 &&
-              k[2] == Extent(kPageCells) && k[3] == q[2] && q[1].factor % k[1].factor == 0,
+  c.check(c.type(2).layout == Layout::interleaved && k.rank() == 4 && k[2] == Extent(kPageCells) &&
+              k[3] == q[2] && q[1].factor % k[1].factor == 0,
           "interleaved keys in pages [P, K, 64, D]");
   c.check(c.type(6).dtype == DType::i32 && pages.rank() == 2, "an i32 table of pages [S, B]");
   c.check(c.type(0) == Type{DType::f32, {pages[0], k[1], pages[1] * kPageCells}},

@@ -69,6 +69,27 @@ TEST_F(CacheProgram, MeasuresWhatAWindowCosts) {
   expect_refusal(measure + " --cache-sinks 64", 2, "--cache-window");
 }
 
+TEST_F(CacheProgram, MeasuresWhatHeavyHittersCost) {
+  std::string text;
+  while (text.size() < 400) text += "some text to measure on, and some more of it ";
+  write_text_file(path("t.txt"), text);
+  ModelConfig config = test::tiny_llama();
+  config.context_length = 256;
+  save_model(test::random_model(config), path("long.gguf"));
+  const std::string measure = "perplexity " + path("long.gguf") + " --text " + path("t.txt");
+  const std::string heavy = measure + " --cache-window 3 --cache-heavy ";
+  const Json all = json_of(measure), few = json_of(heavy + "2");
+  EXPECT_NE(few["perplexity"], all["perplexity"]);
+  EXPECT_NE(json_of(heavy + "5")["perplexity"], few["perplexity"]);
+  EXPECT_EQ(json_of(heavy + "4096")["perplexity"], all["perplexity"]);
+  expect_refusal(heavy + "2 --cache-sinks 64", 2, "--cache-sinks");
+  expect_refusal(measure + " --cache-heavy 2", 2, "--cache-window");
+  const std::string run = "run " + model_ + " --greedy --ignore-eos -p abc -n 3 ";
+  ASSERT_EQ(bantam(run + "--save-state " + path("state")).code, 0);
+  expect_refusal(run + "--cache-window 3 --cache-heavy 2 --load-state " + path("state"), 1,
+                 "2 heavy hitters");
+}
+
 }  // namespace
 }  // namespace bantam
 

@@ -9,6 +9,7 @@
 #include "cpu/backend.h"
 #include "graph/op.h"
 #include "runtime/session.h"
+#include "tests/engine_feed.h"
 #include "tests/tiny_model.h"
 
 namespace bantam {
@@ -37,36 +38,6 @@ EngineOptions options_of(const Kind& kind, int64_t sequences = 1, int64_t batch 
   o.batch = batch;
   o.cache_window = kind.cache_window;
   return o;
-}
-
-std::vector<int32_t> text(int64_t n, uint64_t seed) {
-  Random random(seed);
-  std::vector<int32_t> ids;
-  for (int64_t i = 0; i < n; ++i) ids.push_back(static_cast<int32_t>(random.below(301)));
-  return ids;
-}
-
-// Tokens begin .. end - 1 of a text, in runs of at most `piece`; the logits of the last.
-std::vector<float> feed(Engine& engine, int32_t sequence, const std::vector<int32_t>& ids,
-                        int64_t begin, int64_t end, int64_t piece = 64) {
-  std::vector<float> logits(static_cast<size_t>(engine.vocab_size()));
-  while (begin < end) {
-    std::vector<Engine::Row> rows;
-    for (const int64_t stop = std::min(end, begin + piece); begin < stop; ++begin)
-      rows.push_back({ids[static_cast<size_t>(begin)], sequence, static_cast<int32_t>(begin),
-                      begin + 1 == end});
-    engine.run(rows, logits);
-  }
-  return logits;
-}
-
-ErrorKind error_of(const std::function<void()>& act) {
-  try {
-    act();
-  } catch (const Error& e) {
-    return e.kind();
-  }
-  return ErrorKind::internal;
 }
 
 class PagedCache : public testing::TestWithParam<Kind> {

@@ -60,6 +60,7 @@ void perplexity(PerplexityOptions o) {
   o.evaluate.cache_type = parse_cache_type(o.cache.type);
   o.evaluate.cache_window = o.cache.window;
   o.evaluate.cache_sinks = o.cache.sinks;
+  o.evaluate.cache_heavy = o.cache.heavy;
   const Interrupt interrupt;
   o.evaluate.on_progress = [&](double done) {
     show_progress("measuring", done);

@@ -63,6 +63,7 @@ DivergenceResult evaluate(const std::shared_ptr<const Model>& model,
   options.cache_type = o.cache_type;
   options.cache_window = o.cache_window;
   options.cache_sinks = o.cache_sinks;
+  options.cache_heavy = o.cache_heavy;
   const auto engine = make_logits_engine(model, options);
   const auto other = reference == nullptr
                          ? nullptr

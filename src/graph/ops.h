@@ -112,6 +112,11 @@ struct AttentionOptions {
 // n belongs to sequence sequences[n]. -> [N, H, E].
 Value attention(Graph& g, Value q, Value k, Value v, Value sequences, Value positions,
                 const AttentionOptions& options);
+// Adds the attention that rows give to cells of a paged cache to mass f32 [S, K, C], the sums over
+// all rows so far (Zhang et al. 2023, H2O), and returns it. k: interleaved pages; lse [N, H]: the
+// second output of `attention` over all cells before each row.
+Value attention_mass(Graph& g, Value mass, Value q, Value k, Value lse, Value sequences,
+                     Value positions, const AttentionOptions& options);
 // Biases of scores by relative position (Raffel et al. 2020, T5): row n gets
 // table[bucket(j - positions[n]), h] for cell j of its sequence. The first buckets are exact
 // distances, the rest grow logarithmically up to `most`; one half of them is for later cells if

@@ -180,16 +180,53 @@ Value Builder::cells(Value x, std::string_view which, const ops::AttentionOption
     const Value cache = source_state(fmt::format("source.{}", which), s[1], s[2], which);
     return ops::cache_write(g, cache, x, text_.sequences, text_.positions);
   }
+  return paged_cells(x, which, page_count(o.window, o.keep), text_.positions, o.pages);
+}
+
+std::string Builder::cache_name(std::string_view which) const {
   const std::string use = use_ == 0 ? "" : fmt::format("{}.", use_);
-  const Value cache = cell_state(fmt::format("cache.{}.{}{}", block_, use, which),
-                                 {page_count(o.window, o.keep), s[1], kPageCells, s[2]}, which);
-  return ops::cache_write(g, cache, x, text_.sequences, text_.positions, o.pages);
+  return fmt::format("cache.{}.{}{}", block_, use, which);
+}
+
+Value Builder::paged_cells(Value x, std::string_view which, int64_t pages, Value positions,
+                           Value table) {
+  const SymShape& s = g.shape(x);
+  const Value cache = cell_state(cache_name(which), {pages, s[1], kPageCells, s[2]}, which);
+  return ops::cache_write(g, cache, x, text_.sequences, positions, table);
+}
+
+// Cells have positions in their keys already, so that attention may take them in any order.
+Value Builder::heavy_attention(Value q, Value k, Value v, ops::AttentionOptions o) {
+  const BuildOptions::Cache& c = *options_.cache;
+  if (o.bias.defined()) {
+    fail(ErrorKind::usage, block_name(block_, "attn"),
+         "expected attention without biases by position for a cache of heavy hitters");
+  }
+  const int64_t most = std::min(c.cells, c.heavy + c.window + kPageCells);
+  const int64_t blocks = round_up(most, kPageCells) / kPageCells;
+  const int64_t pages = blocks * c.sequences;
+  o.pages = g.input("pages.heavy", {DType::i32, {c.sequences, blocks}});
+  const Value slots = g.input("slots", {DType::i32, {options_.rows}});
+  q = rotated(q);
+  const Value keys = paged_cells(rotated(k), "k", pages, slots, o.pages);
+  const Value values = paged_cells(v, "v", pages, slots, o.pages);
+  const Value out = ops::attention(g, q, keys, values, text_.sequences, slots, o);
+  const Value mass = g.state(options_.prefix + cache_name("mass"),
+                             {DType::f32, {c.sequences, g.shape(k)[1], blocks * kPageCells}});
+  ops::attention_mass(g, mass, q, keys, {out.node, 1}, text_.sequences, slots, o);
+  return out;
+}
+
+Value Builder::joined(Value x) {
+  const SymShape& s = g.shape(x);
+  return ops::reshape(g, x, {s[0], s[1] * s[2].factor});
 }
 
 Value Builder::attention(Value q, Value k, Value v, const ops::AttentionOptions& options) {
   ops::AttentionOptions o = options;
   if (paged()) {
     if (o.causal && o.window == 0) {
+      if (options_.cache->heavy > 0) return joined(heavy_attention(q, k, v, o));
       o.window = options_.cache->window;
       o.keep = o.window > 0 ? options_.cache->keep : 0;
     }
@@ -202,9 +239,7 @@ Value Builder::attention(Value q, Value k, Value v, const ops::AttentionOptions&
     last = source_ends_.defined() ? source_ends_ : g.input("ends", {DType::i32, {options_.rows}});
     o.causal = true;
   }
-  const Value out = ops::attention(g, rotated(q), keys, values, text_.sequences, last, o);
-  const SymShape& s = g.shape(out);
-  return ops::reshape(g, out, {s[0], s[1] * s[2].factor});
+  return joined(ops::attention(g, rotated(q), keys, values, text_.sequences, last, o));
 }
 
 Value Builder::relative_bias(std::string_view name, int64_t buckets, int64_t heads,

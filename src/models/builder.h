@@ -38,6 +38,10 @@ struct BuildOptions {
     int64_t pool = 0;  // most cells that there are pages for; 0: enough for all sequences
     // Blocks that would see all cells see the last `window` (0: all) and the first `keep`.
     int64_t window = 0, keep = 0;
+    // Or, beside the last `window`, the `heavy` that had most attention (0: none). Cells that are
+    // not kept make room for others, in fewer than there are positions: the input "slots" says
+    // which is whose.
+    int64_t heavy = 0;
   };
   std::optional<Cache> cache;
   // Training: the rows are whole sequences of this length (the cache is not set), those of the
@@ -157,12 +161,17 @@ class Builder {
   // The table of those that see a window and what is kept, and how many pages it has.
   Value page_table(int64_t window, int64_t keep);
   [[nodiscard]] int64_t page_count(int64_t window, int64_t keep) const;
+  // Attention over what a cache keeps of heavy hitters, which it counts.
+  Value heavy_attention(Value q, Value k, Value v, ops::AttentionOptions options);
   // Fresh keys or values [N, K, D] as [S, C, K, D], or the cache after they were written to it.
   Value cells(Value x, std::string_view which, const ops::AttentionOptions& options);
+  Value paged_cells(Value x, std::string_view which, int64_t pages, Value positions, Value table);
   // Keys ("k") or values ("v") of a cache; of sources, their cells in order [S, C, K, D].
   Value cell_state(std::string_view name, const SymShape& shape, std::string_view which);
   Value source_state(std::string_view name, Extent heads, Extent size, std::string_view which);
   Value rotated(Value x);
+  Value joined(Value x);  // of heads: [N, H, E] -> [N, H E]
+  [[nodiscard]] std::string cache_name(std::string_view which) const;
 
   BuildOptions options_;
   Text text_, source_;  // what rows belong to now; what the encoder has read

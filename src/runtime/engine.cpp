@@ -27,6 +27,7 @@ Engine::Engine(std::shared_ptr<const Model> model, EngineOptions options)
   for (const auto& [name, tensor] : {std::pair{"ids", &ids_},
                                      {"sequences", &sequences_},
                                      {"positions", &positions_},
+                                     {"slots", &slots_},
                                      {"ends", &ends_},
                                      {"seen_sources", &seen_sources_},
                                      {"seen_ends", &seen_ends_}}) {
@@ -38,7 +39,7 @@ Engine::Engine(std::shared_ptr<const Model> model, EngineOptions options)
   best_ = Tensor::zeros(DType::i32, {most_logits(options_)});
   if (executor_->has_leaf(kBestInput)) executor_->bind(kBestInput, best_.view());
   const Graph& g = plan_->graph();
-  cache_ = std::make_unique<KvCache>(g);
+  cache_ = std::make_unique<KvCache>(g, heavy());
   cache_->bind(*executor_);
   texts_.resize(static_cast<size_t>(options_.sequences));
   for (std::vector<int32_t>& text : texts_) text.reserve(static_cast<size_t>(options_.context));
@@ -143,6 +144,7 @@ void Engine::bind_model(const Graph& g, Executor& executor) {
       source_states_[n.name] = state;
       continue;
     }
+    cache_->use_masses(n.name, state.view());
     states_.push_back(state);
   }
 }
@@ -255,9 +257,32 @@ void Engine::remember(std::span<const Row> rows) {
     texts_[static_cast<size_t>(r.sequence)][static_cast<size_t>(r.position)] = r.token;
 }
 
+// Where heavy hitters are chosen a run is cut, so that what was before is complete.
+size_t Engine::part_end(std::span<const Row> rows, size_t begin) {
+  if (options_.cache_heavy == 0) return rows.size();
+  std::fill(span_of_.begin(), span_of_.end(), -1);
+  for (size_t i = begin; i < rows.size(); ++i) {
+    int32_t& seen = span_of_[static_cast<size_t>(rows[i].sequence)];
+    if (seen >= 0 && heavy().decides(rows[i].position)) return i;
+    seen = 0;
+  }
+  return rows.size();
+}
+
 void Engine::run(std::span<const Row> rows, std::span<float> logits) {
   check(rows, logits);
   const std::lock_guard lock(mutex_);
+  if (options_.cache_heavy > 0) find_spans(rows);  // refused as a whole or not at all
+  for (size_t begin = 0; begin < rows.size();) {
+    const size_t end = part_end(rows, begin);
+    const int64_t written = run_part(rows.subspan(begin, end - begin), logits);
+    logits = logits.subspan(static_cast<size_t>(written * result_size()));
+    begin = end;
+  }
+}
+
+// Returns how many rows' logits it has written.
+int64_t Engine::run_part(std::span<const Row> rows, std::span<float> logits) {
   fill_seen(rows);
   find_spans(rows);
   cache_->write(spans_);
@@ -267,6 +292,7 @@ void Engine::run(std::span<const Row> rows, std::span<float> logits) {
     ids_.as<int32_t>()[i] = rows[i].token;
     sequences_.as<int32_t>()[i] = rows[i].sequence;
     positions_.as<int32_t>()[i] = rows[i].position;
+    slots_.as<int32_t>()[i] = static_cast<int32_t>(heavy().slot(rows[i].position));
     if (rows[i].logits) {
       best_.as<int32_t>()[wanted] = rows[i].best;
       rows_.as<int32_t>()[wanted++] = static_cast<int32_t>(i);
@@ -285,6 +311,7 @@ void Engine::run(std::span<const Row> rows, std::span<float> logits) {
     std::memcpy(logits.data(), executor_->output("logits").data,
                 static_cast<size_t>(wanted * result_size()) * sizeof(float));
   }
+  return wanted;
 }
 
 void Engine::observe(Executor::Observer observer, void* user) {

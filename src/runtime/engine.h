@@ -12,6 +12,7 @@
 #include "base/thread_pool.h"
 #include "graph/plan.h"
 #include "models/model.h"
+#include "runtime/heavy_hitters.h"
 #include "runtime/page_table.h"
 #include "tensor/layout.h"
 
@@ -31,6 +32,10 @@ struct EngineOptions {
   // Blocks that would see the whole text see its last `cache_window` tokens (0: all) and the first
   // `cache_sinks`, rounded up to pages (Xiao et al. 2023); the rest is not kept.
   int64_t cache_window = 0, cache_sinks = kPageCells;
+  // Beside the last `cache_window` tokens such blocks keep, in each head, the `cache_heavy` that
+  // had most attention so far, in place of the first ones (Zhang et al. 2023, see heavy_hitters.h).
+  // There is no way back then but to the beginning, and no `cache_cells`. 0: none.
+  int64_t cache_heavy = 0;
   // Quantised weights are put into the layout that kernels read fastest (tensor/layout.h), in
   // memory of the engine; mapped ones then leave memory. Otherwise they are read as the file has
   // them.
@@ -115,8 +120,8 @@ class Engine {
   // Forgets all but the first `length` tokens, after which it must be able to go on.
   void truncate(int32_t sequence, int64_t length);
 
-  // Whether blocks carry a state from token to token that cannot be taken back (Mamba), beside or
-  // instead of keys and values.
+  // Whether blocks carry a state from token to token that cannot be taken back, beside or instead
+  // of keys and values: that of Mamba, or how much attention cells had (`cache_heavy`).
   [[nodiscard]] bool recurrent() const { return !states_.empty(); }
 
   // A sequence's first tokens and what is needed to go on after them: keys, values and states, but
@@ -147,6 +152,9 @@ class Engine {
   void take_weights(std::span<const Graph* const> graphs);
   void make_screen(const Graph& g);
   void bind_model(const Graph& g, Executor& executor);
+  [[nodiscard]] HeavyHitters heavy() const { return {options_.cache_heavy, options_.cache_window}; }
+  size_t part_end(std::span<const Row> rows, size_t begin);
+  int64_t run_part(std::span<const Row> rows, std::span<float> logits);
   void fill_ends(std::span<const Row> rows);
   void fill_seen(std::span<const Row> rows);
   void check_sequence(int32_t sequence) const;
@@ -174,7 +182,7 @@ class Engine {
   std::vector<std::vector<int32_t>> texts_;  // the tokens of each sequence
   std::vector<PageTable::Span> spans_;       // of a run
   std::vector<int32_t> span_of_;             // where the span of each sequence stands; -1: none
-  Tensor ids_, sequences_, positions_, rows_, best_, ends_, seen_sources_, seen_ends_;
+  Tensor ids_, sequences_, positions_, slots_, rows_, best_, ends_, seen_sources_, seen_ends_;
   int64_t result_size_ = 0;
   std::unique_ptr<Executor> executor_;
   // While weights are streamed: told of each step, as is the observer.

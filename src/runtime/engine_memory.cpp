@@ -33,7 +33,11 @@ void Engine::check_can_go_on(int32_t sequence, int64_t length) const {
   }
   fail(ErrorKind::usage, "engine",
        "position: expected {} in sequence {} (what came before is not kept by {}) or 0, got {}",
-       have, sequence, recurrent() ? "a recurrent model" : "blocks with a window", length);
+       have, sequence,
+       options_.cache_heavy > 0 ? "a cache of heavy hitters"
+       : recurrent()            ? "a recurrent model"
+                                : "blocks with a window",
+       length);
 }
 
 bool Engine::can_go_on(int32_t sequence, int64_t length) const {

@@ -25,13 +25,40 @@ Graph with_screened_head(const Graph& g, const Model& model) {
        type);
 }
 
+// Of blocks that see all of a text, there has to be one.
+void expect_masses(const Graph& g, const Model& model) {
+  for (int32_t i = 0; i < g.size(); ++i)
+    if (g.node(i).op->name == "attention_mass") return;
+  fail(ErrorKind::usage, "engine",
+       "cache heavy: expected a model with attention to all of a text before a token, got \"{}\"",
+       model.config.architecture);
+}
+
 std::shared_ptr<const Plan> make_plan(const Model& model, const EngineOptions& o, int threads,
                                       Part part) {
   std::vector<int64_t> limits{o.batch, most_logits(o)};
   if (part == Part::encoder) limits = {most_source_tokens(o)};
-  Graph g = optimize(inference_graph(model, o, part), false);
+  Graph g = inference_graph(model, o, part);
+  if (o.cache_heavy > 0) expect_masses(g, model);
+  g = optimize(std::move(g), false);
   if (o.screened_head && part != Part::encoder) g = with_screened_head(g, model);
   return std::make_shared<Plan>(std::move(g), cpu_backend(), std::move(limits), threads);
+}
+
+void check_heavy(const Model& model, const EngineOptions& o) {
+  if (o.cache_heavy == 0) return;
+  if (o.cache_window == 0) {
+    fail(ErrorKind::usage, "engine", "cache heavy: expected a cache window beside it, got none");
+  }
+  if (o.cache_cells > 0) {
+    fail(ErrorKind::usage, "engine",
+         "cache heavy: expected pages for all sequences (cache cells 0), got {} cells",
+         o.cache_cells);
+  }
+  if (model.config.reads_source()) {
+    fail(ErrorKind::usage, "engine", "cache heavy: expected a decoder, got \"{}\"",
+         model.config.architecture);
+  }
 }
 
 int threads_of(const EngineOptions& o) {
@@ -75,9 +102,12 @@ EngineOptions complete(const Model& model, EngineOptions o) {
   }
   for (const auto& [name, value] : {std::pair{"cache cells", o.cache_cells},
                                     {"cache window", o.cache_window},
-                                    {"cache sinks", o.cache_sinks}}) {
+                                    {"cache sinks", o.cache_sinks},
+                                    {"cache heavy", o.cache_heavy}}) {
     if (value < 0) fail(ErrorKind::usage, "engine", "{}: expected at least 0, got {}", name, value);
   }
+  check_heavy(model, o);
+  if (o.cache_heavy > 0) o.cache_sinks = 0;
   o.cache_sinks = (o.cache_sinks + kPageCells - 1) / kPageCells * kPageCells;
   if (!can_cache(model.config, o.cache_type)) {
     fail(ErrorKind::usage, "engine",

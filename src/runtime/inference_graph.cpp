@@ -26,7 +26,8 @@ Graph inference_graph(const Model& model, const EngineOptions& o, Part part) {
              .batch = o.batch,
              .pool = o.cache_cells,
              .window = o.cache_window,
-             .keep = o.cache_window > 0 ? o.cache_sinks : 0};
+             .keep = o.cache_window > 0 ? o.cache_sinks : 0,
+             .heavy = o.cache_heavy};
   const Extent tokens(1, g.symbol("tokens"));
   if (part == Part::encoder) {
     b.source_rows = tokens;

@@ -125,6 +125,17 @@ int64_t PageTable::write(std::span<const Span> spans, std::vector<Copy>& copies)
   return missing;
 }
 
+int64_t PageTable::compact(int32_t sequence, int64_t length, std::vector<int32_t>& had) {
+  int64_t missing = 0;
+  for (int64_t block = 0; block < blocks_of(this->length(sequence)); ++block) {
+    had.push_back(page(sequence, block));
+    const bool shared = uses_[static_cast<size_t>(had.back())] > 1;
+    if (block < blocks_of(length) && shared && !take(sequence, block)) ++missing;
+  }
+  truncate(sequence, length);
+  return missing;
+}
+
 int64_t PageTable::claim(int32_t sequence, int64_t length) {
   truncate(sequence, 0);
   int64_t missing = 0;

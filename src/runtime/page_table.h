@@ -40,7 +40,10 @@ class PageTable {
   // its first token sees must be there: `can_go_on`. Returns how many pages are missing; if any is,
   // `undo` must follow.
   int64_t write(std::span<const Span> spans, std::vector<Copy>& copies);
-  // The same for what is needed to go on after `length` tokens, of which nothing is there yet.
+  // Gives a sequence pages of its own for its first `length` cells and forgets the others; the
+  // cells that it had lie in the pages `had`. Returns how many pages are missing.
+  int64_t compact(int32_t sequence, int64_t length, std::vector<int32_t>& had);
+  // As `write`, for what is needed to go on after `length` tokens, of which nothing is there yet.
   int64_t claim(int32_t sequence, int64_t length);
   // Lets `to` have what `from` has of its first `length` tokens.
   void share(int32_t from, int32_t to, int64_t length);

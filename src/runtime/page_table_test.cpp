@@ -128,6 +128,32 @@ TEST(PageTable, TellsHowManyPagesAreMissingAndLosesNothing) {
   EXPECT_EQ(pool.table().unused(), 1);
 }
 
+TEST(PageTable, CompactsIntoPagesThatNobodyElseHas) {
+  Pool pool({.pages = 8, .sequences = 2, .blocks = 4});
+  ASSERT_TRUE(pool.write({{0, 0, 250}}));
+  pool.share(0, 1, 250);
+  PageTable& table = pool.table();
+  const std::vector<int32_t> all{table.page(0, 0), table.page(0, 1), table.page(0, 2),
+                                 table.page(0, 3)};
+  std::vector<int32_t> had;
+  EXPECT_EQ(table.compact(1, 100, had), 0);
+  table.undo();
+  pool.check();
+  had.clear();
+  EXPECT_EQ(table.compact(1, 100, had), 0);
+  table.commit();
+  EXPECT_EQ(had, all);
+  EXPECT_EQ(table.length(1), 100);
+  EXPECT_NE(table.page(1, 0), all[0]);
+  EXPECT_NE(table.page(1, 1), all[1]);
+  EXPECT_EQ(table.page(1, 2), -1);
+  EXPECT_EQ(table.unused(), 2);
+  had.clear();
+  EXPECT_EQ(table.compact(0, 100, had), 0);  // nobody shares them any more
+  EXPECT_EQ(table.page(0, 0), all[0]);
+  EXPECT_EQ(table.unused(), 4);
+}
+
 class RandomUse : public testing::TestWithParam<PageTable::Options> {};
 
 TEST_P(RandomUse, AmountsToPlainLists) {

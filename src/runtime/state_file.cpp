@@ -64,6 +64,7 @@ std::string describe_state(const Engine& engine) {
   if (o.cache_window > 0) {
     text += fmt::format(" of {} tokens after {}", o.cache_window, o.cache_sinks);
   }
+  if (o.cache_heavy > 0) text += fmt::format(" and {} heavy hitters", o.cache_heavy);
   return text;
 }
 

@@ -95,6 +95,20 @@ struct FewBlock {
   int64_t value_stride;              // elements from one cell to the next
 };
 
+// Adds the probabilities that rows give to the cells of one key block, p[j] = exp(s[j] - lse), to
+// mass[j], row after row.
+struct MassBlock {
+  int64_t rows, D, P;
+  int64_t count;  // keys of the block that any row sees
+  Scoring scoring;
+  const float* q;          // [rows, P]
+  const float* kt;         // [D, kBlock]
+  const int32_t* visible;  // [rows] the row sees keys 0 .. visible - 1
+  const float* lse;        // [rows]
+  float* p;                // [rows, kBlock] scratch
+  float* mass;             // [kBlock], added to
+};
+
 struct FloatKernels {
   // `count` rows of D elements, `stride` elements apart, to float [kBlock, P] with zero padding ...
   void (*pack[5])(const void* x, int64_t stride, int64_t count, int64_t D, int64_t P, float* to);
@@ -110,6 +124,7 @@ struct FloatKernels {
   void (*merge)(float m, const float* l, const float* o, int64_t Q, float* to_m, float* to_l,
                 float* to_o);
   void (*backward)(const BackwardBlock&);
+  void (*add_mass)(const MassBlock&);
 };
 
 // Tiles of bf16 with f32 sums (Intel AMX), for plain scores and values of the size of keys: any

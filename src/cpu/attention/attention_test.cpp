@@ -386,7 +386,7 @@ TEST(CacheWrite, PlacesRowsInGroups) {
 
 // Every instruction set of this machine must give the bits of the scalar kernels.
 struct Blocks {
-  std::vector<float> kt, v, vt, q, dout, m, l, o, p, ds, dq, dk, dv, lse, delta, bias, dbias;
+  std::vector<float> kt, v, vt, q, dout, m, l, o, p, ds, dq, dk, dv, lse, delta, bias, dbias, mass;
   static std::vector<float> noise(int64_t n, uint64_t seed) {
     const Tensor t = random_tensor({n}, DType::f32, seed, 2);
     return {t.as<float>(), t.as<float>() + n};
@@ -412,6 +412,7 @@ struct Blocks {
     for (auto* x : {&o, &dq}) x->assign(static_cast<size_t>(rows * P), 0);
     for (auto* x : {&p, &ds, &dbias}) x->assign(static_cast<size_t>(rows * kBlock), 0);
     bias = noise(rows * kBlock, 10);
+    mass = noise(kBlock, 13);
     std::vector<int32_t> visible, hidden;
     for (int64_t i = 0; i < rows; ++i) {
       visible.push_back(static_cast<int32_t>(i * 7 % (count + 1)));
@@ -460,6 +461,17 @@ struct Blocks {
                       dq.data(),
                       dk.data(),
                       dv.data()});
+    kernels.add_mass({rows,
+                      D,
+                      P,
+                      count,
+                      {0.3f, softcap},
+                      q.data(),
+                      kt.data(),
+                      visible.data(),
+                      lse.data(),
+                      p.data(),
+                      mass.data()});
   }
   // Groups of cells, read directly and packed.
   void few(const FloatKernels& kernels, int64_t D, int64_t count, int64_t rows, Element element,
@@ -488,7 +500,7 @@ struct Blocks {
 
   [[nodiscard]] std::vector<float> all() const {
     std::vector<float> result;
-    for (const auto* x : {&groups, &v, &m, &l, &o, &dq, &dk, &dv, &dbias})
+    for (const auto* x : {&groups, &v, &m, &l, &o, &dq, &dk, &dv, &dbias, &mass})
       result.insert(result.end(), x->begin(), x->end());
     return result;
   }

@@ -60,6 +60,14 @@ std::optional<BoundKernel> bind_attention_grad(const BindRequest& r) {
   return BoundKernel{attention::run_gradient, attention::gradient_bytes(p, r.threads)};
 }
 
+// Its keys stand for values too, of which it reads none.
+std::optional<BoundKernel> bind_attention_mass(const BindRequest& r) {
+  const TensorView &q = r.inputs[1], &k = r.inputs[2];
+  if (q.dtype != DType::f32 || !are_cells(k, k) || k.shape[2] != attention::kBlock) return {};
+  const Problem p(q, k, k, r.attributes, nullptr, nullptr, &r.inputs[6]);
+  return BoundKernel{attention::run_mass, attention::mass_bytes(p, r.threads)};
+}
+
 // Pieces of one row to where they belong in its group of 16 cells; see tensor/layout.h.
 template <int kBytes>
 void scatter(const char* row, int64_t bytes, char* group, int64_t cell) {
@@ -168,6 +176,7 @@ std::optional<BoundKernel> bind_cache_write(const BindRequest& r) {
 constexpr OpBinding kBindings[] = {
     {"attention", bind_attention, true},
     {"attention_grad", bind_attention_grad},
+    {"attention_mass", bind_attention_mass, true},
     {"cache_write", bind_cache_write, true},
 };
 

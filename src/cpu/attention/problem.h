@@ -172,6 +172,8 @@ void run_forward(const StepContext& context);
 void run_forward_tiles(const StepContext& context);
 int64_t forward_bytes(const Problem& p, int threads);
 int64_t forward_tiles_bytes(const Problem& p, int threads);
+void run_mass(const StepContext& context);
+int64_t mass_bytes(const Problem& p, int threads);
 void run_gradient(const StepContext& context);
 void run_gradient_tiles(const StepContext& context);
 int64_t gradient_bytes(const Problem& p, int threads);

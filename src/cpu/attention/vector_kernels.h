@@ -338,6 +338,21 @@ struct VectorKernels {
     ragged_product(b.rows, b.P, b.visible, b.ds, kBlock, b.k, b.P, b.dq, b.P);
   }
 
+  // --- mass -----------------------------------------------------------------------------------
+  static void add_mass(const MassBlock& b) {
+    const int64_t columns = round_up(b.count, kLanes);
+    const Reg zero = V::set1(0.0f);
+    product(b.rows, columns, b.D, b.q, b.P, 1, b.kt, kBlock, b.p, kBlock, false);
+    for (int64_t i = 0; i < b.rows; ++i) {
+      const Reg lse = V::set1(b.lse[i]);
+      for (int64_t j = 0; j < b.visible[i]; j += W) {
+        const Reg x = score(b.scoring, V::load(b.p + i * kBlock + j));
+        const Reg y = V::keep(exp(V::sub(x, lse)), b.visible[i] - j, zero);
+        V::store(b.mass + j, V::add(V::load(b.mass + j), y));
+      }
+    }
+  }
+
   static constexpr FloatKernels kTable = {
       {pack<Element::f32>, pack<Element::f16>, pack<Element::bf16>, pack<Element::q8_0>,
        pack<Element::q4_0>},
@@ -350,6 +365,7 @@ struct VectorKernels {
        forward_few<Element::q8_0>, forward_few<Element::q4_0>},
       merge,
       backward,
+      add_mass,
   };
 };
 

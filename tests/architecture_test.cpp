@@ -59,7 +59,7 @@ TEST_P(EveryDecoder, GivesTheSameBitsHoweverATextOfOddShapeIsSplit) {
                           {.width = 20, .heads = 5, .heads_kv = 1, .head = 6, .vocabulary = 5},
                           {.blocks = 3, .width = 24, .heads = 6, .heads_kv = 2, .head = 10}};
   for (const Sizes& s : shapes) {
-    const Model model = random_model(config_of(*GetParam(), s));
+    const Model model = model_with(config_of(*GetParam(), s));
     const std::vector<float> whole = logits_of(model, 23, 0);
     for (const float x : whole) ASSERT_TRUE(std::isfinite(x));
     for (const int64_t split : {1, 7}) EXPECT_EQ(logits_of(model, 23, split, 2), whole);
@@ -77,7 +77,7 @@ std::string error_of(const std::string& path) {
 }
 
 TEST_P(EveryArchitecture, NamesWhatAFileLacks) {
-  const Model model = random_model(config_of(*GetParam(), {}));
+  const Model model = model_with(config_of(*GetParam(), {}));
   const std::string path =
       testing::TempDir() + "/bantam_architecture_" + std::string(GetParam()->name) + ".gguf";
   for (const WeightShape& w : required_weights(model.config)) {
@@ -116,7 +116,7 @@ Model llama() {
   s.rotary = 8;
   ModelConfig c = config_of(find_architecture("llama", "test"), s);
   c.window = c.window_period = 0;
-  return random_model(c);
+  return model_with(c);
 }
 
 TEST(MobileLlm, UsesEachBlockTwiceAsIfItWereTwo) {
@@ -172,7 +172,7 @@ TEST(Mistral, SeesNoFurtherThanItsWindowInEachBlock) {
 TEST(OpenElm, IsQwen3WithItsProjectionsInOne) {
   const Sizes s{.heads_kv = 2, .rotary = 8};
   ModelConfig c = config_of(find_architecture("qwen3", "test"), s);
-  const Model qwen = random_model(c);
+  const Model qwen = model_with(c);
   Model elm = qwen;
   elm.config.architecture = "openelm";
   for (int64_t i = 0; i < c.block_count; ++i) {
@@ -197,7 +197,7 @@ TEST(OpenElm, KeepsSizesThatDifferFromBlockToBlock) {
   c.norm_eps = static_cast<float>(c.norm_eps);  // files hold floats
   c.window = 0;                                 // OpenELM has no such keys
   c.attention_softcap = c.logit_softcap = 0;
-  const Model model = random_model(c);
+  const Model model = model_with(c);
   const std::string path = testing::TempDir() + "/bantam_openelm.gguf";
   save_model(model, path);
   const Model again = load_model(path);

@@ -28,7 +28,7 @@ std::shared_ptr<const Model> quantised(const Architecture& a, DType type) {
                     .vocabulary = 83,
                     .feed_forward = 160,
                     .expert_feed_forward = 64};
-  Model model = random_model(config_of(a, sizes));
+  Model model = model_with(config_of(a, sizes));
   model.config.context_length = kContext;
   QuantizeOptions options;
   options.type = type;

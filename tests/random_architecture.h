@@ -87,7 +87,7 @@ inline ModelConfig config_of(const Architecture& a, const Sizes& s) {
   return c;
 }
 
-inline Model random_model(const ModelConfig& config) {
+inline Model model_with(const ModelConfig& config) {
   Model model;
   model.name = "random";
   model.config = config;

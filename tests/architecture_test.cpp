@@ -67,6 +67,17 @@ TEST_P(EveryDecoder, GivesTheSameBitsHoweverATextOfOddShapeIsSplit) {
   }
 }
 
+TEST(QwenMoe, NamesTheKeyThatTellsOfNoExperts) {
+  ModelConfig c = config_of(find_architecture("qwen3moe", "test"), {});
+  c.experts.count = 0;
+  try {
+    (void)required_weights(c);
+    FAIL() << "expected an error";
+  } catch (const Error& e) {
+    EXPECT_NE(std::string_view(e.what()).find("expert_count"), std::string_view::npos) << e.what();
+  }
+}
+
 std::string error_of(const std::string& path) {
   try {
     load_model(path);
@@ -93,6 +104,9 @@ TEST_P(EveryArchitecture, NamesWhatAFileLacks) {
   Model wrong = model;
   const WeightShape last = required_weights(model.config).back();
   wrong.weights[last.name] = Tensor::zeros(DType::f32, {3, 5});
+  save_model(wrong, path);
+  EXPECT_NE(error_of(path).find(last.name), std::string::npos) << error_of(path);
+  wrong.weights[last.name] = Tensor::zeros(DType::i32, last.shape);
   save_model(wrong, path);
   EXPECT_NE(error_of(path).find(last.name), std::string::npos) << error_of(path);
 

@@ -63,10 +63,8 @@ class ImportProgram : public test::Program {
     Json added = Json::array();
     for (const char* token : {"<|im_start|>", "<|im_end|>"}) {
       added.push_back({{"id", 257 + added.size()}, {"content", token}, {"special", true}});
-      added.back().update({{"single_word", false},
-                           {"lstrip", false},
-                           {"rstrip", false},
-                           {"normalized", false}});
+      added.back().update(
+          {{"single_word", false}, {"lstrip", false}, {"rstrip", false}, {"normalized", false}});
       vocabulary[token] = 256 + added.size();
     }
     const Json tokenizer{{"added_tokens", added},
@@ -144,7 +142,8 @@ TEST_F(ImportProgram, RefusesWeightsThatItDoesNotRead) {
 // One of the 256 values of E4M3, counted from its definition.
 float e4m3(int bits) {
   const int exponent = bits / 8 % 16, mantissa = bits % 8;
-  const double x = exponent == 0 ? mantissa / 8.0 / 64 : (1 + mantissa / 8.0) * std::exp2(exponent - 7);
+  const double x =
+      exponent == 0 ? mantissa / 8.0 / 64 : (1 + mantissa / 8.0) * std::exp2(exponent - 7);
   return static_cast<float>(bits < 128 ? x : -x);
 }
 

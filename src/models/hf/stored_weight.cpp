@@ -49,8 +49,9 @@ StoredFormat::StoredFormat(const JsonField& config) : file(config.file()) {
     field["format"].wrong("float-quantized; import the model that this one was made from");
   }
   if (name != "fp8" && name != "fbgemm_fp8" && !compressed) {
-    method.wrong("fp8, fbgemm_fp8, compressed-tensors or mxfp4; import the model that this one "
-                 "was made from and quantise that");
+    method.wrong(
+        "fp8, fbgemm_fp8, compressed-tensors or mxfp4; import the model that this one "
+        "was made from and quantise that");
   }
   fp8 = true;
   const JsonField block = field["weight_block_size"];
@@ -91,9 +92,10 @@ StoredWeight::StoredWeight(const SafetensorsFolder& folder, const std::string& n
     scale_columns_ = sharing(shape[1], s.rank() > 1 ? s[1] : 1, format.block_columns);
   }
   if (!matrix || scale_rows_ == 0 || scale_columns_ == 0) {
-    fail(ErrorKind::model, format.file,
-         "tensor \"{}\": expected one scale, one for each row or one for each {} x {} of {}, got {}",
-         scale, format.block_rows, format.block_columns, shape.str(), s.str());
+    fail(
+        ErrorKind::model, format.file,
+        "tensor \"{}\": expected one scale, one for each row or one for each {} x {} of {}, got {}",
+        scale, format.block_rows, format.block_columns, shape.str(), s.str());
   }
   outline_ = Tensor::wrap(DType::bf16, shape, nullptr, nullptr);
 }
@@ -108,7 +110,8 @@ Tensor StoredWeight::value() const {
   for (int64_t i = 0; i < shape[0]; ++i) {
     const float* scales = scales_.as<float>() + i / scale_rows_ * across;
     for (int64_t j = 0; j < columns; ++j) {
-      out.as<float>()[i * columns + j] = decode_(from[i * columns + j]) * scales[j / scale_columns_];
+      out.as<float>()[i * columns + j] =
+          decode_(from[i * columns + j]) * scales[j / scale_columns_];
     }
   }
   return out;

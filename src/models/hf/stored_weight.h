@@ -26,7 +26,8 @@ struct StoredFormat {
 class StoredWeight {
  public:
   // Throws ErrorKind::model if there is no such tensor, or scales do not fit it.
-  StoredWeight(const SafetensorsFolder& folder, const std::string& name, const StoredFormat& format);
+  StoredWeight(const SafetensorsFolder& folder, const std::string& name,
+               const StoredFormat& format);
 
   // Has the shape of the weight and the type that it is kept in (bf16 for FP8), but elements only
   // where they need not be computed.

@@ -7,104 +7,19 @@
 #include <filesystem>
 
 #include "base/error.h"
-#include "base/random.h"
 #include "eval/logits.h"
 #include "formats/gguf_writer.h"
 #include "models/architectures.h"
 #include "models/config_gguf.h"
 #include "runtime/engine.h"
+#include "tests/random_architecture.h"
 #include "train/trainer.h"
 
 namespace bantam {
+
+using namespace test;
+
 namespace {
-
-struct Sizes {
-  int64_t blocks = 2, width = 32, heads = 4, heads_kv = 4, head = 8, rotary = 4, vocabulary = 67;
-};
-
-bool is_encoder(const Architecture& a) {
-  return a.name == "bert" || a.name == "t5encoder";
-}
-
-// Their tests are in t5_test.cpp: a text alone is not what they take.
-bool reads_source(const Architecture& a) {
-  return a.name == "t5";
-}
-
-bool is_one_of(const Architecture& a, std::initializer_list<std::string_view> names) {
-  return std::find(names.begin(), names.end(), a.name) != names.end();
-}
-
-// What mixtures of experts, state spaces and hybrids have besides.
-void add_parts(const Architecture& a, const Sizes& s, ModelConfig& c) {
-  if (is_one_of(a, {"olmoe", "qwen2moe", "qwen3moe", "phimoe", "gpt-oss", "deepseek2",
-                    "granitehybrid", "lfm2moe"})) {
-    c.experts.count = 6;
-    c.experts.used = 2;
-    c.experts.feed_forward_length = 19;
-    c.experts.shared = 1;
-    c.experts.shared_feed_forward_length = 21;
-    c.experts.leading_dense_blocks = 1;
-  }
-  c.ssm.conv_kernel = 4;
-  c.ssm.inner_size = 24;
-  c.ssm.state_size = 5;
-  c.ssm.time_step_rank = 4;
-  c.ssm.group_count = 2;
-  c.short_conv = 3;
-  c.latent.query_rank = 12;
-  c.latent.rank = 10;
-  c.latent.key_size = s.rotary + 5;
-  c.latent.value_size = 7;
-  if (is_one_of(a, {"jamba", "granitehybrid", "lfm2", "lfm2moe"}) && s.blocks > 1) {
-    for (int64_t block = 0; block < s.blocks; ++block)
-      c.head_counts_kv.push_back(block % 2 == 0 ? 0 : s.heads_kv);
-  }
-}
-
-ModelConfig config_of(const Architecture& a, const Sizes& s) {
-  ModelConfig c;
-  c.architecture = a.name;
-  c.context_length = 40;
-  c.embedding_length = s.width;
-  c.block_count = s.blocks;
-  c.feed_forward_length = 45;
-  c.head_count = s.heads;
-  c.head_count_kv = s.heads_kv;
-  c.head_size = s.head;
-  c.rope_dims = s.rotary;
-  c.rope_pairs = a.rope_pairs;
-  c.vocab_size = s.vocabulary;
-  c.attention_softcap = 20;
-  c.logit_softcap = 15;
-  c.relative_buckets = 8;
-  if (reads_source(a)) c.decoder_block_count = 3;
-  if (is_encoder(a)) {
-    c.causal = false;
-    c.token_types = 2;
-  } else {
-    c.window = 5;
-    c.window_period = 2;
-  }
-  add_parts(a, s, c);
-  return c;
-}
-
-Model random_model(const ModelConfig& config) {
-  Model model;
-  model.name = "random";
-  model.config = config;
-  uint64_t stream = 0;
-  for (const WeightShape& w : required_weights(config)) {
-    Random random(7, ++stream);
-    Tensor t = Tensor::zeros(DType::f32, w.shape);
-    const bool norm = w.shape.rank() == 1 && w.name.ends_with(".weight");
-    for (int64_t i = 0; i < w.shape.elements(); ++i)
-      t.as<float>()[i] = (norm ? 1.0f : 0.0f) + 0.3f * random.normal();
-    model.weights[w.name] = t;
-  }
-  return model;
-}
 
 std::vector<int32_t> text(int64_t n, int64_t vocabulary) {
   std::vector<int32_t> ids;
@@ -115,15 +30,6 @@ std::vector<int32_t> text(int64_t n, int64_t vocabulary) {
 std::vector<float> logits_of(const Model& model, int64_t n, int64_t split, int threads = 1) {
   const auto engine = make_logits_engine(std::make_shared<Model>(model), n, threads, DType::f32);
   return sequence_logits(*engine, text(n, model.config.vocab_size), split);
-}
-
-// Those that foretell text from text alone. Encoders take it as a whole, encoder-decoders need a
-// source.
-std::vector<const Architecture*> decoders() {
-  std::vector<const Architecture*> list;
-  for (const Architecture* a : architectures())
-    if (!is_encoder(*a) && !reads_source(*a)) list.push_back(a);
-  return list;
 }
 
 class EveryArchitecture : public testing::TestWithParam<const Architecture*> {};
@@ -153,11 +59,22 @@ TEST_P(EveryDecoder, GivesTheSameBitsHoweverATextOfOddShapeIsSplit) {
                           {.width = 20, .heads = 5, .heads_kv = 1, .head = 6, .vocabulary = 5},
                           {.blocks = 3, .width = 24, .heads = 6, .heads_kv = 2, .head = 10}};
   for (const Sizes& s : shapes) {
-    const Model model = random_model(config_of(*GetParam(), s));
+    const Model model = model_with(config_of(*GetParam(), s));
     const std::vector<float> whole = logits_of(model, 23, 0);
     for (const float x : whole) ASSERT_TRUE(std::isfinite(x));
     for (const int64_t split : {1, 7}) EXPECT_EQ(logits_of(model, 23, split, 2), whole);
     EXPECT_EQ(logits_of(model, 1, 0).size(), static_cast<size_t>(s.vocabulary));
+  }
+}
+
+TEST(QwenMoe, NamesTheKeyThatTellsOfNoExperts) {
+  ModelConfig c = config_of(find_architecture("qwen3moe", "test"), {});
+  c.experts.count = 0;
+  try {
+    (void)required_weights(c);
+    FAIL() << "expected an error";
+  } catch (const Error& e) {
+    EXPECT_NE(std::string_view(e.what()).find("expert_count"), std::string_view::npos) << e.what();
   }
 }
 
@@ -171,7 +88,7 @@ std::string error_of(const std::string& path) {
 }
 
 TEST_P(EveryArchitecture, NamesWhatAFileLacks) {
-  const Model model = random_model(config_of(*GetParam(), {}));
+  const Model model = model_with(config_of(*GetParam(), {}));
   const std::string path =
       testing::TempDir() + "/bantam_architecture_" + std::string(GetParam()->name) + ".gguf";
   for (const WeightShape& w : required_weights(model.config)) {
@@ -189,6 +106,9 @@ TEST_P(EveryArchitecture, NamesWhatAFileLacks) {
   wrong.weights[last.name] = Tensor::zeros(DType::f32, {3, 5});
   save_model(wrong, path);
   EXPECT_NE(error_of(path).find(last.name), std::string::npos) << error_of(path);
+  wrong.weights[last.name] = Tensor::zeros(DType::i32, last.shape);
+  save_model(wrong, path);
+  EXPECT_NE(error_of(path).find(last.name), std::string::npos) << error_of(path);
 
   GgufWriter out;
   out.set("general.architecture", model.config.architecture);
@@ -196,12 +116,6 @@ TEST_P(EveryArchitecture, NamesWhatAFileLacks) {
   out.write(path);
   EXPECT_NE(error_of(path).find(".context_length"), std::string::npos) << error_of(path);
   std::filesystem::remove(path);
-}
-
-std::string name_of(const testing::TestParamInfo<const Architecture*>& row) {
-  std::string name(row.param->name);
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
 }
 
 INSTANTIATE_TEST_SUITE_P(Architectures, EveryArchitecture,
@@ -216,7 +130,7 @@ Model llama() {
   s.rotary = 8;
   ModelConfig c = config_of(find_architecture("llama", "test"), s);
   c.window = c.window_period = 0;
-  return random_model(c);
+  return model_with(c);
 }
 
 TEST(MobileLlm, UsesEachBlockTwiceAsIfItWereTwo) {
@@ -272,7 +186,7 @@ TEST(Mistral, SeesNoFurtherThanItsWindowInEachBlock) {
 TEST(OpenElm, IsQwen3WithItsProjectionsInOne) {
   const Sizes s{.heads_kv = 2, .rotary = 8};
   ModelConfig c = config_of(find_architecture("qwen3", "test"), s);
-  const Model qwen = random_model(c);
+  const Model qwen = model_with(c);
   Model elm = qwen;
   elm.config.architecture = "openelm";
   for (int64_t i = 0; i < c.block_count; ++i) {
@@ -297,7 +211,7 @@ TEST(OpenElm, KeepsSizesThatDifferFromBlockToBlock) {
   c.norm_eps = static_cast<float>(c.norm_eps);  // files hold floats
   c.window = 0;                                 // OpenELM has no such keys
   c.attention_softcap = c.logit_softcap = 0;
-  const Model model = random_model(c);
+  const Model model = model_with(c);
   const std::string path = testing::TempDir() + "/bantam_openelm.gguf";
   save_model(model, path);
   const Model again = load_model(path);

@@ -6,6 +6,7 @@
 
 #include "eval/logits.h"
 #include "models/import_llama2c.h"
+#include "runtime/pack.h"
 #include "runtime/session.h"
 #include "shared_files.h"
 
@@ -112,6 +113,15 @@ INSTANTIATE_TEST_SUITE_P(StateSpaces, Architecture,
                            return name;
                          });
 
+std::vector<float> exact_logits_of(const std::shared_ptr<const Model>& model, int64_t split) {
+  EngineOptions options;
+  options.threads = 2;
+  options.context = 24;
+  options.cache_type = DType::f32;
+  options.exact = true;
+  return sequence_logits(*make_logits_engine(model, options), fixture_ids(), split);
+}
+
 class WeightType : public testing::TestWithParam<const char*> {};
 
 TEST_P(WeightType, DequantisesToTheReferenceLogits) {
@@ -119,6 +129,17 @@ TEST_P(WeightType, DequantisesToTheReferenceLogits) {
   BANTAM_NEED_SHARED(path + ".gguf");
   const std::vector<float> expected = test::read_floats(path + ".logits");
   EXPECT_LT(largest_difference(logits_of(in_f32(load_model(path + ".gguf")), 0), expected), 1e-3);
+}
+
+TEST_P(WeightType, GivesTheReferenceLogitsWhereActivationsAreNotRounded) {
+  const std::string path = test::shared_file(std::string("fixtures/types/llama-") + GetParam());
+  BANTAM_NEED_SHARED(path + ".gguf");
+  const auto model = std::make_shared<Model>(load_model(path + ".gguf"));
+  const std::vector<float> got = exact_logits_of(model, 0);
+  EXPECT_LT(largest_difference(got, test::read_floats(path + ".logits")), 1e-3);
+  EXPECT_EQ(exact_logits_of(model, 5), got) << "split";
+  ThreadPool pool(1);
+  EXPECT_EQ(exact_logits_of(std::make_shared<Model>(pack_model(*model, pool)), 0), got) << "packed";
 }
 
 // Products with 8-bit activations: the reference runtime's own differ from its float32 by as much.

@@ -126,6 +126,11 @@ int64_t parse_bytes(const std::string& text, std::string_view option) {
   return static_cast<int64_t>(number * std::pow(1024.0, static_cast<double>(power)));
 }
 
+void add_exact(CLI::App& command, bool& exact) {
+  command.add_flag("--exact", exact,
+                   "Multiply quantised weights without rounding activations to 8 bits (slow)");
+}
+
 DType parse_cache_type(const std::string& name) {
   const std::optional<DType> dtype = dtype_from_name(name);
   for (const DType known : {DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0}) {

@@ -29,6 +29,9 @@ std::string join(std::span<const std::string> words);
 // The global option --threads, 0 if not given.
 int global_threads(const CLI::App& command);
 
+// --exact, see EngineOptions.
+void add_exact(CLI::App& command, bool& exact);
+
 // "1, 2,3" -> {1, 2, 3}. Throws ErrorKind::usage.
 std::vector<int32_t> parse_ids(const std::string& text);
 // The types that weights can be stored in: "f32, f16, ...".

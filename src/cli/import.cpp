@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/model_facts.h"
 #include "models/import_hf.h"
 #include "models/import_llama2c.h"
 
@@ -35,9 +36,11 @@ void run_import(const Options& o) {
     }
     save_model(import_llama2c(o.in, o.tokenizer), o.out);
   }
-  const Model model = load_model(o.out);
-  std::cout << fmt::format("{}: {} parameters, {}\n", o.out, human_count(model.parameters()),
-                           human_bytes(model.weight_bytes()));
+  const auto model = std::make_shared<const Model>(load_model(o.out));
+  std::cout << fmt::format("{}: {} parameters, {}\n", o.out, human_count(model->parameters()),
+                           human_bytes(model->weight_bytes()));
+  const std::string chat = chat_verdict(model);
+  if (!chat.empty()) std::cout << "chat: " << chat << "\n";
 }
 
 }  // namespace

@@ -16,6 +16,7 @@ struct LogitsOptions {
   std::string model, tokens, source, out, cache_type = "f32";
   int64_t split = 0;
   int threads = 0;
+  bool as_run = false;
 };
 
 void logits(const LogitsOptions& o) {
@@ -24,8 +25,12 @@ void logits(const LogitsOptions& o) {
   const auto model = open_model(o.model);
   const std::vector<int32_t> source = parse_ids(o.source);
   const auto n = static_cast<int64_t>(ids.size());
-  const auto engine = make_logits_engine(model, std::max(n, static_cast<int64_t>(source.size())),
-                                         o.threads, parse_cache_type(o.cache_type));
+  EngineOptions options;
+  options.threads = o.threads;
+  options.context = std::max(n, static_cast<int64_t>(source.size()));
+  options.cache_type = parse_cache_type(o.cache_type);
+  options.exact = !o.as_run;
+  const auto engine = make_logits_engine(model, options);
   if (model->config.reads_source() == source.empty()) {
     fail(ErrorKind::usage, "--source", "expected ids for an encoder-decoder, and only for one");
   }
@@ -49,6 +54,8 @@ void add_logits(CLI::App& app) {
   c->add_option("--out", o->out, "Gets float32, little-endian, [tokens, vocabulary]")->required();
   c->add_option("--cache-type", o->cache_type, "Of keys and values: f32, f16, bf16, q8_0 or q4_0")
       ->capture_default_str();
+  c->add_flag("--as-run", o->as_run,
+              "Round activations to 8 bits where weights are quantised, as run does");
   c->add_option("--split", o->split, "Feed at most so many tokens at once; 0: as many as fit")
       ->check(CLI::NonNegativeNumber);
   c->callback([c, o] {

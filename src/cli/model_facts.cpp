@@ -65,6 +65,13 @@ std::string example_of(const ChatFormat& format) {
   }
 }
 
+std::string end_of_reply(const Json& facts) {
+  if (facts["end_of_turn"].is_null()) {
+    return "a reply ends with no token of its own: this model may not stop";
+  }
+  return fmt::format("a reply ends with {}", facts["end_of_turn"].get<std::string>());
+}
+
 }  // namespace
 
 std::vector<TensorGroup> tensor_groups(const Model& model) {
@@ -154,11 +161,14 @@ void print_chat(const std::shared_ptr<const Model>& model) {
   for (size_t at = lines.find('\n'); at != std::string::npos; at = lines.find('\n', at + 3)) {
     lines.replace(at, 1, "\n  ");
   }
-  std::cout << "\nchat, on an example\n  " << lines << "\n";
-  std::cout << (facts["end_of_turn"].is_null()
-                    ? "a reply ends with no token of its own: this model may not stop\n"
-                    : fmt::format("a reply ends with {}\n",
-                                  facts["end_of_turn"].get<std::string>()));
+  std::cout << "\nchat, on an example\n  " << lines << "\n" << end_of_reply(facts) << "\n";
+}
+
+std::string chat_verdict(const std::shared_ptr<const Model>& model) {
+  const Json facts = chat_facts(model);
+  if (facts.is_null()) return "";
+  if (facts.contains("error")) return facts["error"].get<std::string>();
+  return facts["template"].get<bool>() ? "the template renders; " + end_of_reply(facts) : "";
 }
 
 }  // namespace bantam::cli

@@ -29,5 +29,8 @@ Json chat_facts(const std::shared_ptr<const Model>& model);
 Json group_facts(const Model& model);
 void print_groups(const Model& model);
 void print_chat(const std::shared_ptr<const Model>& model);
+// In one line: whether the template renders that example, and what ends a reply. "" where there is
+// no template.
+std::string chat_verdict(const std::shared_ptr<const Model>& model);
 
 }  // namespace bantam::cli

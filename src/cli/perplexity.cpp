@@ -101,6 +101,7 @@ void add_perplexity(CLI::App& app) {
   c->add_option("--limit", o->evaluate.limit, "Score only so many tokens")
       ->check(CLI::NonNegativeNumber);
   add_cache(*c, o->cache);
+  add_exact(*c, o->evaluate.exact);
   c->add_flag("--json", o->json, "Print a JSON object");
   c->callback([c, o] {
     o->evaluate.threads = global_threads(*c);

@@ -30,7 +30,7 @@ struct RunOptions {
   int64_t context = 0;
   int threads = 0;
   int echo = -1;  // -1: on a terminal
-  bool greedy = false, stats = false, json = false;
+  bool greedy = false, stats = false, json = false, exact = false;
 };
 
 std::string prompt_text(const RunOptions& o) {
@@ -71,6 +71,7 @@ EngineOptions engine_options(const RunOptions& o, const Model& model, int64_t pr
       std::max(o.beam.beams, reads_source ? 1 : std::clamp<int64_t>(prompt, 1, options.batch));
   set_cache(o.cache, options);
   set_head(o.head, o.generate.sampler, options);
+  options.exact = o.exact;
   if (o.memory.empty()) return options;
   options = fit_memory(model, options, parse_bytes(o.memory, "--memory"));
   if (options.batch < o.beam.beams) {
@@ -265,6 +266,7 @@ void add_run(CLI::App& app) {
   c->add_option("--memory", o->memory, "Most memory that the process may take: 900M, 1.5G");
   add_cache(*c, o->cache);
   add_head(*c, o->head);
+  add_exact(*c, o->exact);
   CLI::Option* load = c->add_option("--load-state", o->load_state,
                                     "Go on from this saved state: the prompt follows its text");
   CLI::Option* save =

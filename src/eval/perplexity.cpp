@@ -61,13 +61,12 @@ DivergenceResult evaluate(const std::shared_ptr<const Model>& model,
   options.threads = o.threads;
   options.context = o.context;
   options.cache_type = o.cache_type;
+  options.exact = o.exact;
+  const auto other = reference == nullptr ? nullptr : make_logits_engine(reference, options);
   options.cache_window = o.cache_window;
   options.cache_sinks = o.cache_sinks;
   options.cache_heavy = o.cache_heavy;
   const auto engine = make_logits_engine(model, options);
-  const auto other = reference == nullptr
-                         ? nullptr
-                         : make_logits_engine(reference, o.context, o.threads, o.cache_type);
   RowLosses losses(engine->options().batch, engine->vocab_size(), o.threads, other != nullptr);
 
   DivergenceResult r;

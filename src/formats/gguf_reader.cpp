@@ -93,6 +93,7 @@ class GgufParser {
   void tensor_list(uint64_t count);
   GgufTensor tensor_entry();
   void place(GgufTensor& tensor, uint64_t data_start);
+  void refuse_overlaps();
 
   GgufType value_type();
   bool boolean();
@@ -313,6 +314,20 @@ void GgufParser::tensor_list(uint64_t count) {
   const uint64_t data_start =
       (position_ + file_.alignment_ - 1) / file_.alignment_ * file_.alignment_;
   for (GgufTensor& tensor : file_.tensors_) place(tensor, data_start);
+  refuse_overlaps();
+}
+
+void GgufParser::refuse_overlaps() {
+  std::vector<const GgufTensor*> order;
+  for (const GgufTensor& tensor : file_.tensors_) {
+    if (tensor.bytes > 0) order.push_back(&tensor);
+  }
+  std::ranges::sort(order, {}, &GgufTensor::offset);
+  for (size_t i = 1; i < order.size(); ++i) {
+    if (order[i]->offset - order[i - 1]->offset >= order[i - 1]->bytes) continue;
+    name_ = order[i]->name;
+    bad("its data overlap those of \"{}\"", order[i - 1]->name);
+  }
 }
 
 GgufFile GgufFile::parse(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,

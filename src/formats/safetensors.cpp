@@ -87,6 +87,15 @@ void check_layout(const std::vector<SafetensorsEntry>& entries, uint64_t data_st
   }
 }
 
+// Pickled files are programs; nothing here runs them.
+void refuse_other_weights(const std::string& folder) {
+  for (const char* name : {"pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5",
+                           "flax_model.msgpack", "consolidated.00.pth"}) {
+    if (!std::filesystem::exists(folder + "/" + name)) continue;
+    fail(ErrorKind::file, folder, "expected model.safetensors, got {} only", name);
+  }
+}
+
 }  // namespace
 
 SafetensorsFile SafetensorsFile::open(const std::string& path) {
@@ -154,7 +163,7 @@ Tensor SafetensorsFile::tensor(std::string_view name) const {
 
 Tensor SafetensorsFile::bytes(std::string_view name) const {
   const SafetensorsEntry& entry = required(name);
-  if (entry.type != "U8" && entry.type != "I8") {
+  if (entry.type != "U8" && entry.type != "I8" && !entry.type.starts_with("F8_")) {
     fail(ErrorKind::model, where_, "tensor {}: expected U8, got {}", bantam::quoted(name),
          entry.type);
   }
@@ -167,7 +176,9 @@ SafetensorsFolder SafetensorsFolder::open(const std::string& folder) {
   all.where_ = folder;
   const std::string index = folder + "/model.safetensors.index.json";
   if (!fs::exists(index)) {
-    all.files_.push_back(SafetensorsFile::open(folder + "/model.safetensors"));
+    const std::string single = folder + "/model.safetensors";
+    if (!fs::exists(single)) refuse_other_weights(folder);
+    all.files_.push_back(SafetensorsFile::open(single));
     return all;
   }
   const auto document = parse_json(read_text_file(index), index);
@@ -220,6 +231,10 @@ const SafetensorsFile& SafetensorsFolder::required(std::string_view name) const 
          bantam::quoted(name));
   }
   return *file;
+}
+
+const std::string& SafetensorsFolder::type(std::string_view name) const {
+  return required(name).find(name)->type;
 }
 
 Tensor SafetensorsFolder::tensor(std::string_view name) const {

@@ -42,7 +42,7 @@ class SafetensorsFile {
   // A read-only view, or a copy where the file does not align the data. Throws ErrorKind::model if
   // there is no such tensor or Bantam cannot compute with its type.
   [[nodiscard]] Tensor tensor(std::string_view name) const;
-  // What U8 or I8 elements stand for is the caller's affair; as i8.
+  // What U8, I8 or FP8 elements stand for is the caller's affair; as i8.
   [[nodiscard]] Tensor bytes(std::string_view name) const;
 
  private:
@@ -62,6 +62,7 @@ class SafetensorsFolder {
 
   [[nodiscard]] std::vector<std::string> names() const;  // sorted
   [[nodiscard]] bool contains(std::string_view name) const;
+  [[nodiscard]] const std::string& type(std::string_view name) const;  // as the file says
   [[nodiscard]] Tensor tensor(std::string_view name) const;
   [[nodiscard]] Tensor bytes(std::string_view name) const;
 

@@ -15,6 +15,9 @@ Graph fold_constants(const Graph& g);
 Graph fuse_projections(const Graph& g);
 // linear(x, quantised W) -> linear(quantize(x), W): after CSE activations are quantised once a row.
 Graph quantize_activations(const Graph& g);
+// linear(x, quantised W) -> linear(x, cast(W, f32)), before projections are fused: no activation is
+// rounded, and a weight is in f32 only while it is multiplied.
+Graph widen_weights(const Graph& g);
 // Norms, gated units and residual sums join the steps beside them: rms_norm(a + b), and what is
 // quantised, in one step. The same bits.
 Graph fuse_steps(const Graph& g);

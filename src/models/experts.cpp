@@ -41,6 +41,9 @@ Choice choose(Builder& b, const ModelConfig& c, Value x, const Routing& routing,
 Value mixture_of_experts(Builder& b, const ModelConfig& c, Value x, const Routing& routing,
                          ExpertUnit unit, Bias bias) {
   Graph& g = b.g;
+  if (c.experts.count == 0) {
+    fail(ErrorKind::model, c.architecture, "expert_count: expected a positive number, got 0");
+  }
   const int64_t F = c.experts.feed_forward_length;
   const Choice choice = choose(b, c, x, routing, bias);
   const ops::ExpertGroups groups = ops::group_by_expert(g, choice.experts, c.experts.count);

@@ -61,6 +61,10 @@ void fit_weights(Model& model, std::string_view where) {
       fail(ErrorKind::model, where, "tensor \"{}\": expected the shape {}, got {}", w.name,
            w.shape.str(), t.shape().str());
     }
+    if (t.dtype() == DType::i32 || t.dtype() == DType::i8) {
+      fail(ErrorKind::model, where, "tensor \"{}\": expected floats or their blocks, got {}",
+           w.name, dtype_info(t.dtype()).name);
+    }
     if (w.f32_only && t.dtype() != DType::f32) t = t.to(DType::f32);
   }
 }

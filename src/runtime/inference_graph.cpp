@@ -39,6 +39,7 @@ Graph inference_graph(const Model& model, const EngineOptions& o, Part part) {
     Builder builder(g, b);
     g.output("logits", build_model(builder, model.config));
   }
+  if (o.exact) g = widen_weights(g);
   return o.interleave ? interleave_weights(std::move(g)) : g;
 }
 

@@ -5,6 +5,7 @@
 #include "cpu/elementwise/chunks.h"
 #include "cpu/elementwise/move.h"
 #include "cpu/elementwise/table.h"
+#include "tensor/layout.h"
 
 namespace bantam::cpu {
 namespace {
@@ -68,7 +69,21 @@ void run_cast(const StepContext& c) {
   for_elements(c, [&](int64_t i, int64_t n) { kernel(at(x, i), at(y, i), n); });
 }
 
+void run_dequantize(const StepContext& c) {
+  const TensorView &x = c.inputs[0], &y = c.outputs[0];
+  const int64_t columns = x.shape[-1];
+  c.pool.parallel_for(x.shape.rows(), row_grain(columns), [&](int64_t begin, int64_t end, int) {
+    for (int64_t row = begin; row < end; ++row) {
+      row_to_float(x, row, y.as<float>() + row * columns);
+    }
+  });
+}
+
 std::optional<BoundKernel> bind_cast(const BindRequest& r) {
+  if (dtype_info(r.in(0)).quantized) {
+    if (r.out(0) != DType::f32 || dtype_info(r.in(0)).to_float == nullptr) return {};
+    return BoundKernel{run_dequantize, 0};
+  }
   if (r.in(0) == r.out(0)) return BoundKernel{run_copy, 0};
   if (index(r.in(0)) < 0 || index(r.out(0)) < 0) return {};
   return BoundKernel{run_cast, 0};
@@ -268,7 +283,7 @@ constexpr OpBinding kBindings[] = {
     {"hadamard", bind_hadamard},
     {"clamp", bind_clamp<run_clamp>},
     {"clamp_grad", bind_clamp<run_clamp_grad>},
-    {"cast", bind_cast},
+    {"cast", bind_cast, true},
     {"copy", bind_copy},
     {"transpose", bind_transpose},
     {"add", bind_binary<kAdd>},

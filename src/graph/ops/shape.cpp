@@ -47,7 +47,9 @@ std::vector<Value> gradient_transpose(const GradientContext& c) {
 std::vector<Type> infer_cast(const InferContext& c) {
   c.check_arity(1);
   const auto to = static_cast<DType>(c.attributes.integer("out"));
-  c.check(!dtype_info(c.type(0).dtype).quantized && !dtype_info(to).quantized, "plain types");
+  c.check(!dtype_info(to).quantized, "a plain type to cast to");
+  c.check(!dtype_info(c.type(0).dtype).quantized || to == DType::f32,
+          "a plain type, or blocks that become f32");
   return {{to, c.shape(0)}};
 }
 
@@ -68,7 +70,11 @@ const Op op_transpose{.name = "transpose",
                       .infer = infer_transpose,
                       .gradient = gradient_transpose,
                       .onnx = "Transpose"};
-const Op op_cast{.name = "cast", .infer = infer_cast, .gradient = gradient_cast, .onnx = "Cast"};
+const Op op_cast{.name = "cast",
+                 .infer = infer_cast,
+                 .gradient = gradient_cast,
+                 .reads_interleaved = true,
+                 .onnx = "Cast"};
 
 Value ops::reshape(Graph& g, Value x, const SymShape& shape) {
   if (g.shape(x) == shape) return x;

@@ -4,7 +4,7 @@
 
 namespace bantam {
 
-// A table of which only rows are looked up stays as it is: its rows would only be scattered.
+// What is only looked up or widened row by row stays as it is: its rows would only be scattered.
 Graph interleave_weights(Graph g) {
   const auto n = static_cast<size_t>(g.size());
   std::vector<bool> multiplied(n), refused(n);
@@ -13,7 +13,7 @@ Graph interleave_weights(Graph g) {
     for (const Value& v : g.node(i).inputs) {
       const auto leaf = static_cast<size_t>(v.node);
       if (!op.reads_interleaved) refused[leaf] = true;
-      if (op.name != "embedding") multiplied[leaf] = true;
+      if (op.name != "embedding" && op.name != "cast") multiplied[leaf] = true;
     }
   }
   for (int32_t i = 0; i < g.size(); ++i) {

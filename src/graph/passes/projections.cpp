@@ -65,25 +65,47 @@ Graph fuse_projections(const Graph& g) {
   return r.finish();
 }
 
-Graph quantize_activations(const Graph& g) {
+namespace {
+
+// A product of f32 activations with quantised weights.
+bool is_mixed_product(const Graph& g, const Node& n) {
+  const bool product =
+      n.op->name == "linear" || n.op->name == "linear_group" || n.op->name == "expert_linear";
+  return product && g.dtype(n.inputs[0]) == DType::f32 &&
+         dtype_info(g.dtype(n.inputs[1])).quantized;
+}
+
+// The graph with other operands for those products.
+template <typename Change>
+Graph change_mixed_products(const Graph& g, Change change) {
   Rewrite r(g);
   for (int32_t i = 0; i < g.size(); ++i) {
     const Node& n = g.node(i);
     if (r.is_mapped({i, 0})) continue;
-    const bool projection =
-        n.op->name == "linear" || n.op->name == "linear_group" || n.op->name == "expert_linear";
-    if (!projection || g.dtype(n.inputs[0]) != DType::f32 ||
-        !dtype_info(g.dtype(n.inputs[1])).quantized) {
+    if (!is_mixed_product(g, n)) {
       r.keep(i);
       continue;
     }
     r.to().set_segment(n.segment);
     std::vector<Value> inputs = r.map(n.inputs);
-    inputs[0] = ops::quantize(r.to(), inputs[0]);
+    change(r.to(), inputs);
     const auto y = r.to().add_multi(*n.op, std::move(inputs), n.attributes);
     for (size_t k = 0; k < y.size(); ++k) r.set({i, static_cast<int32_t>(k)}, y[k]);
   }
   return r.finish();
+}
+
+}  // namespace
+
+Graph quantize_activations(const Graph& g) {
+  return change_mixed_products(
+      g, [](Graph& to, std::vector<Value>& inputs) { inputs[0] = ops::quantize(to, inputs[0]); });
+}
+
+Graph widen_weights(const Graph& g) {
+  return change_mixed_products(g, [](Graph& to, std::vector<Value>& inputs) {
+    inputs[1] = ops::cast(to, inputs[1], DType::f32);
+  });
 }
 
 }  // namespace bantam

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "models/hf/stored_weight.h"
 
 namespace bantam::hf {
 
@@ -138,6 +139,7 @@ class Importer {
         folder_(folder),
         type_(type),
         out_(out),
+        format_(config),
         dimensions_(read_dimensions(config)),
         tied_(first_of(config, {"tie_word_embeddings", "tie_embedding"}).boolean(false)) {}
 
@@ -148,7 +150,7 @@ class Importer {
 
  private:
   void add(const std::string& hf) {
-    if (is_foreign(hf)) return;
+    if (is_foreign(hf) || format_.is_scale(hf)) return;
     const Name name = parse_name(hf);
     const Found found = find_rule(family_, name.pattern);
     if (found.rule == nullptr) {
@@ -166,28 +168,33 @@ class Importer {
       return;
     }
     Source source{std::string(config_.file()), hf, {}, {}, dimensions_};
+    std::optional<StoredWeight> stored;
     if (change == &mxfp4 || change == &mxfp4_turns) {
       source.tensor = folder_.bytes(hf);
       source.scales = folder_.bytes(hf.substr(0, hf.rfind('_')) + "_scales");
     } else {
-      source.tensor = folder_.tensor(hf);
+      stored = StoredWeight(folder_, hf, format_);
+      source.tensor = stored->outline();
     }
     for (size_t part = 0; part < gguf.size(); ++part) {
-      add_part(gguf[part], source, change, static_cast<int>(part));
+      add_part(gguf[part], source, stored, change, static_cast<int>(part));
     }
-    untie(gguf[0], source);
+    untie(gguf[0], source, stored);
   }
 
-  void add_part(const std::string& gguf, const Source& source, const Change* change, int part) {
+  // `source` is complete but for the elements of a `stored` weight.
+  void add_part(const std::string& gguf, const Source& source,
+                const std::optional<StoredWeight>& stored, const Change* change, int part) {
     const Change::Description is =
         change != nullptr ? change->describe(source, part)
                           : Change::Description{source.tensor.shape(), source.tensor.dtype()};
     const DType target = target_type(gguf, is.shape, is.dtype, type_);
     const std::vector<RowScale> scales = scales_of(gguf);
     out_.add_tensor(gguf, target, is.shape,
-                    [source, change, part, target, scales](const GgufWriter::Emit& emit) {
-                      const Tensor t =
-                          change != nullptr ? change->apply(source, part) : source.tensor;
+                    [source, stored, change, part, target, scales](const GgufWriter::Emit& emit) {
+                      Source s = source;
+                      if (stored) s.tensor = stored->value();
+                      const Tensor t = change != nullptr ? change->apply(s, part) : s.tensor;
                       emit_tensor(scaled(t, scales), target, emit);
                     });
   }
@@ -197,32 +204,34 @@ class Importer {
   }
 
   // A table that serves twice with different multipliers becomes two.
-  void untie(const std::string& gguf, const Source& source) {
+  void untie(const std::string& gguf, const Source& source,
+             const std::optional<StoredWeight>& stored) {
     if (!tied_ || family_.scales == nullptr || gguf != "token_embd.weight") return;
     const auto table = scales_of(gguf), head = scales_of("output.weight");
-    if (table.at(0).factor != head.at(0).factor) add_part("output.weight", source, nullptr, 0);
+    if (table.at(0).factor != head.at(0).factor)
+      add_part("output.weight", source, stored, nullptr, 0);
   }
 
   void add_stacked(const std::string& gguf, const std::map<int64_t, std::string>& names) {
     const auto count = static_cast<int64_t>(names.size());
-    const Tensor first = folder_.tensor(names.begin()->second);
-    std::vector<Tensor> slices;
+    const Tensor first = StoredWeight(folder_, names.begin()->second, format_).outline();
+    std::vector<StoredWeight> slices;
     for (const auto& [number, hf] : names) {
-      slices.push_back(folder_.tensor(hf));
+      slices.emplace_back(folder_, hf, format_);
+      const Tensor& slice = slices.back().outline();
       const bool fits = number + 1 == static_cast<int64_t>(slices.size()) &&
-                        slices.back().shape() == first.shape() &&
-                        slices.back().dtype() == first.dtype();
+                        slice.shape() == first.shape() && slice.dtype() == first.dtype();
       if (fits) continue;
       fail(ErrorKind::model, config_.file(),
            "tensor \"{}\": expected expert {} of shape {}, got expert {} of shape {}", hf,
-           slices.size() - 1, first.shape().str(), number, slices.back().shape().str());
+           slices.size() - 1, first.shape().str(), number, slice.shape().str());
     }
     std::vector<int64_t> dims = {count};
     for (int axis = 0; axis < first.shape().rank(); ++axis) dims.push_back(first.shape()[axis]);
     const Shape shape{std::span<const int64_t>(dims)};
     const DType target = target_type(gguf, shape, first.dtype(), type_);
     out_.add_tensor(gguf, target, shape, [slices, target](const GgufWriter::Emit& emit) {
-      for (const Tensor& slice : slices) emit_tensor(slice, target, emit);
+      for (const StoredWeight& slice : slices) emit_tensor(slice.value(), target, emit);
     });
   }
 
@@ -236,6 +245,7 @@ class Importer {
   const SafetensorsFolder& folder_;
   std::optional<DType> type_;
   GgufWriter& out_;
+  StoredFormat format_;
   Dimensions dimensions_;
   bool tied_;
   std::map<std::string, std::map<int64_t, std::string>> stacks_;  // GGUF name -> number -> name

@@ -19,7 +19,7 @@ struct EvaluateOptions {
   DType cache_type = DType::f32;
   int64_t cache_window = 0, cache_sinks = 64;  // as in EngineOptions; a reference sees all
   int64_t cache_heavy = 0;
-  bool exact = false;                          // as in EngineOptions; of the reference too
+  bool exact = false;  // as in EngineOptions; of the reference too
   // Called after each window with the share that is done; false stops, and what was measured so far
   // is the result.
   std::function<bool(double done)> on_progress;

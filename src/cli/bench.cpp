@@ -84,6 +84,9 @@ Json to_json(const Line& l) {
           {"bytes_per_token", s.bytes_per_token},
           {"read_bandwidth_bytes_per_second", s.read_bandwidth},
           {"roofline_fraction", s.roofline_fraction},
+          {"prefill_operations_per_second", s.prefill_operations * s.prefill.median()},
+          {"product_peak_operations_per_second", s.product_peak},
+          {"prefill_roofline_fraction", s.prefill_roofline_fraction},
           {"peak_rss_bytes", s.peak_bytes},
           {"predicted_bytes", s.memory.total()},
           {"sustained", periods}};
@@ -108,6 +111,7 @@ std::vector<std::string> cells(const Line& l) {
           fmt::format("{}", s.options.sequences),
           rate(s.prefill),
           spread(s.prefill),
+          s.product_peak > 0 ? fmt::format("{:.0f} %", 100 * s.prefill_roofline_fraction) : "-",
           rate(s.decode),
           spread(s.decode),
           milliseconds(0.5),
@@ -118,8 +122,9 @@ std::vector<std::string> cells(const Line& l) {
 }
 
 const std::vector<std::string> kColumns = {
-    "model",  "type",       "layout", "head",   "threads", "depth",  "sequences", "prefill t/s",
-    "spread", "decode t/s", "spread", "p50 ms", "p95 ms",  "p99 ms", "read GB/s", "of roofline"};
+    "model",     "type",        "layout", "head",      "threads",    "depth",
+    "sequences", "prefill t/s", "spread", "of peak",   "decode t/s", "spread",
+    "p50 ms",    "p95 ms",      "p99 ms", "read GB/s", "of roofline"};
 
 // How decoding went on: a bar for each period, and what was left at the end.
 void print_sustained(const Line& l) {

@@ -5,6 +5,8 @@
 #include <chrono>
 #include <vector>
 
+#include "cpu/peak/table.h"
+
 namespace bantam {
 namespace {
 
@@ -49,6 +51,28 @@ double read_bandwidth(ThreadPool& pool, int64_t bytes) {
     best = std::max(best, static_cast<double>(pieces * kWords * 8) / seconds.count());
   }
   return total.load() == 0 ? 0 : best;
+}
+
+double byte_product_peak(ThreadPool& pool) {
+  const cpu::PeakRounds multiply = cpu::peak_rounds();
+  constexpr int64_t kPieces = 8;  // of a pass, for each thread
+  int64_t rounds = 1024;
+  double best = 0, spent = 0;
+  while (spent < kSeconds) {
+    std::atomic<double> operations{0};
+    const auto start = std::chrono::steady_clock::now();
+    pool.parallel_for(kPieces * pool.size(), 1, [&](int64_t, int64_t, int) {
+      operations.fetch_add(multiply(rounds), std::memory_order_relaxed);
+    });
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    if (seconds.count() < kSeconds / 20) {  // too short to time
+      rounds *= 4;
+      continue;
+    }
+    spent += seconds.count();
+    best = std::max(best, operations.load() / seconds.count());
+  }
+  return best;
 }
 
 }  // namespace bantam

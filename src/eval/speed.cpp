@@ -103,6 +103,26 @@ double decode_bytes(Engine& engine, Driver& driver, const SpeedOptions& o, int64
   return static_cast<double>(traffic.bytes) / static_cast<double>(o.sequences);
 }
 
+// Multiplications and additions of products with quantised weights for each token of the prompt.
+double prompt_operations(Engine& engine, Driver& driver, const SpeedOptions& o) {
+  struct Operations {
+    const Graph* graph = nullptr;
+    double count = 0;
+  };
+  driver.go_to(o.depth);
+  Operations operations{&engine.plan().graph(), 0};
+  engine.observe(
+      [](void* user, const Executor::Observation& step) {
+        auto* all = static_cast<Operations*>(user);
+        const bool quantised = !step.inputs.empty() && step.inputs[0].dtype == DType::q8a;
+        if (quantised) all->count += cost_of(*all->graph, step).operations;
+      },
+      &operations);
+  driver.feed(o.depth, o.prompt);
+  engine.observe(nullptr, nullptr);
+  return operations.count / static_cast<double>(o.prompt * o.sequences);
+}
+
 // Decodes from `first` on, again and again, for as long as was asked.
 std::vector<Period> sustain(Driver& driver, const SpeedOptions& o, int64_t first) {
   constexpr double kPeriods = 30;
@@ -172,6 +192,7 @@ Speed measure_speed(const std::shared_ptr<const Model>& model, const SpeedOption
     result.first_token_seconds.add(prefill);
   }
   if (o.sustain_seconds > 0) result.sustained = sustain(driver, o, first);
+  if (!reads_source) result.prefill_operations = prompt_operations(engine, driver, o);
   result.bytes_per_token = decode_bytes(engine, driver, o, first);
   result.peak_bytes = peak_resident_bytes();
   ThreadPool pool(engine.threads());
@@ -180,6 +201,11 @@ Speed measure_speed(const std::shared_ptr<const Model>& model, const SpeedOption
   if (result.read_bandwidth > 0) {
     result.roofline_fraction =
         result.decode.median() * result.bytes_per_token / result.read_bandwidth;
+  }
+  if (result.prefill_operations > 0) {
+    result.product_peak = byte_product_peak(pool);
+    result.prefill_roofline_fraction =
+        result.prefill.median() * result.prefill_operations / result.product_peak;
   }
   return result;
 }

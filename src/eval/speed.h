@@ -48,13 +48,17 @@ struct Period {
 struct Speed {
   SpeedOptions options;  // as it was run: cut to the model's context
   int threads = 0;
-  Samples prefill, decode;        // tokens per second, one sample a repetition
-  Samples token_seconds;          // one sample a step of decoding
-  Samples first_token_seconds;    // prompt to first token
-  double bytes_per_token = 0;     // read while decoding, at the middle of the run
-  double read_bandwidth = 0;      // bytes per second, measured in the same run
-  double roofline_fraction = 0;   // of that bandwidth, reached by decoding
-  std::vector<Period> sustained;  // of equal length
+  Samples prefill, decode;       // tokens per second, one sample a repetition
+  Samples token_seconds;         // one sample a step of decoding
+  Samples first_token_seconds;   // prompt to first token
+  double bytes_per_token = 0;    // read while decoding, at the middle of the run
+  double read_bandwidth = 0;     // bytes per second, measured in the same run
+  double roofline_fraction = 0;  // of that bandwidth, reached by decoding
+  // Of products with quantised weights, while the prompt was read; 0 where there are none.
+  double prefill_operations = 0;         // for each token
+  double product_peak = 0;               // operations per second, measured in the same run
+  double prefill_roofline_fraction = 0;  // of that peak, reached by the whole of prefill
+  std::vector<Period> sustained;         // of equal length
   MemoryPlan memory;
   double start_seconds = 0;  // to make the engine: plan, interleave weights
   int64_t peak_bytes = 0;    // of the process, before the bandwidth was measured

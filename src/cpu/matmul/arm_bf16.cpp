@@ -107,8 +107,8 @@ void pack_quads(const void* source, int64_t stride, bool k_contiguous, int64_t w
 void panel_quads(const void* a, const void* b, int64_t strip_stride, int64_t k, float* c,
                  int64_t ldc, int64_t rows, int64_t columns, bool accumulate, Ahead) {
   for (int64_t n = 0; n < columns; n += 8) {
-    const uint16_t* strip = static_cast<const uint16_t*>(b) + n / kPanel * strip_stride +
-                            n % kPanel * kQuadStep;
+    const uint16_t* strip =
+        static_cast<const uint16_t*>(b) + n / kPanel * strip_stride + n % kPanel * kQuadStep;
     const int64_t width = columns - n < 8 ? columns - n : 8;
     for (int64_t r = 0; r < rows; r += 8) {
       const uint16_t* panel = static_cast<const uint16_t*>(a) + r * kQuadStep;

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <system_error>
 
 #include "base/cpu_features.h"
@@ -22,12 +23,13 @@ namespace bantam {
 namespace {
 
 constexpr int kMostThreads = 1024;
-constexpr double kMargin = 1.05;
+constexpr double kMargin = 1.05, kWarmSeconds = 0.02;
 
-constexpr int64_t kChunk = 16 << 10;         // bytes that a thread takes at a time
-constexpr int64_t kStreamed = 24 << 20;      // read once a step, in kLoops loops
+constexpr int64_t kChunk = 16 << 10;     // bytes that a thread takes at a time
+constexpr int64_t kStreamed = 24 << 20;  // read once a step, in kLoops loops
 constexpr int64_t kLoops = 48;
-constexpr int64_t kPasses = 80;  // over one chunk after each loop: takes about as long as the reading
+constexpr int64_t kPasses =
+    80;  // over one chunk after each loop: takes about as long as the reading
 
 uint64_t sum(const uint64_t* words, int64_t count) {
   uint64_t total = 0;
@@ -87,26 +89,32 @@ std::vector<int> thread_candidates(const Cores& cores) {
 std::vector<ThreadTrial> try_threads(std::span<const int> candidates, int rounds) {
   std::vector<uint64_t> memory(kStreamed / 8, 1);
   std::vector<ThreadTrial> trials;
-  for (const int threads : candidates) trials.push_back({threads, {}});
+  std::vector<std::unique_ptr<ThreadPool>> teams;
+  for (const int threads : candidates) {
+    trials.push_back({threads, {}});
+    teams.push_back(std::make_unique<ThreadPool>(threads));
+  }
   for (int round = 0; round < rounds; ++round) {
-    for (ThreadTrial& trial : trials) {
-      // A team for each turn: one that waits would spin beside the others.
-      ThreadPool pool(trial.threads);
-      step_seconds(pool, memory);
-      trial.seconds.push_back(step_seconds(pool, memory));
+    for (size_t i = 0; i < teams.size(); ++i) {
+      // Until this team is awake, each thread on a processor, and the one before sleeps.
+      for (double spent = 0; spent < kWarmSeconds;) spent += step_seconds(*teams[i], memory);
+      trials[i].seconds.push_back(step_seconds(*teams[i], memory));
     }
   }
   return trials;
 }
 
-int choose_threads(std::span<const ThreadTrial> trials) {
+int choose_threads(std::span<const ThreadTrial> trials, int standard) {
   BANTAM_ASSERT(!trials.empty());
   const ThreadTrial* best = &trials.front();
-  for (const ThreadTrial& larger : trials.subspan(1)) {
-    const size_t rounds = std::min(best->seconds.size(), larger.seconds.size());
+  for (const ThreadTrial& t : trials) {
+    if (t.threads == standard) best = &t;
+  }
+  for (const ThreadTrial& other : trials) {
+    const size_t rounds = std::min(best->seconds.size(), other.seconds.size());
     size_t wins = 0;
-    for (size_t i = 0; i < rounds; ++i) wins += larger.seconds[i] * kMargin <= best->seconds[i];
-    if (rounds > 0 && 4 * wins >= 3 * rounds) best = &larger;
+    for (size_t i = 0; i < rounds; ++i) wins += other.seconds[i] * kMargin <= best->seconds[i];
+    if (rounds > 0 && 4 * wins >= 3 * rounds) best = &other;
   }
   return best->threads;
 }

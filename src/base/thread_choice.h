@@ -14,7 +14,8 @@ namespace bantam {
 // default_thread_count() and reads no such file, the program asks for remembered_threads().
 //
 //   std::vector<ThreadTrial> trials = try_threads(thread_candidates(cores));
-//   remember_threads(choose_threads(trials), thread_memory_path(), machine_key(cores));
+//   int best = choose_threads(trials, cores.default_threads());
+//   remember_threads(best, thread_memory_path(), machine_key(cores));
 struct ThreadTrial {
   int threads = 1;
   std::vector<double> seconds;  // of each round; those of one round were taken right after another
@@ -25,13 +26,14 @@ struct ThreadTrial {
 std::vector<int> thread_candidates(const Cores& cores);
 
 // Times a step like that of decoding, through a team of each size in turn: loops with a barrier
-// after each, half of the time reading memory and half computing in the cache. Takes about a tenth
-// of a second for each candidate.
+// after each, half of the time reading memory and half computing in the cache. Takes about half a
+// second for each candidate.
 std::vector<ThreadTrial> try_threads(std::span<const int> candidates, int rounds = 15);
 
-// The smallest count, unless a larger one is at least 5 % faster in three quarters of the rounds:
-// neighbours on a shared machine disturb single rounds.
-int choose_threads(std::span<const ThreadTrial> trials);
+// The standard count (the smallest, if it was not tried), unless another one is at least 5 % faster
+// in three quarters of the rounds: neighbours on a shared machine disturb single rounds, and many
+// threads more than few.
+int choose_threads(std::span<const ThreadTrial> trials, int standard);
 
 // What the answer depends on: program version, processor, cores, mask, quota, instruction sets.
 std::string machine_key(const Cores& cores);

@@ -24,20 +24,26 @@ TEST(ThreadChoice, TriesWhatTheCoresSuggestWithinTheQuota) {
   EXPECT_EQ(thread_candidates(Cores()), std::vector<int>{1});
 }
 
-TEST(ThreadChoice, TakesTheSmallerCountUnlessALargerOneClearlyWins) {
+TEST(ThreadChoice, TakesTheStandardCountUnlessAnotherClearlyWins) {
+  using Trials = std::vector<ThreadTrial>;
   const std::vector<double> slow(8, 1.0), little(8, 0.97), clear(8, 0.6);
-  EXPECT_EQ(choose_threads(std::vector<ThreadTrial>{{1, slow}, {2, little}}), 1);
-  EXPECT_EQ(choose_threads(std::vector<ThreadTrial>{{1, slow}, {2, clear}}), 2);
-  EXPECT_EQ(choose_threads(std::vector<ThreadTrial>{{1, slow}, {2, little}, {4, clear}}), 4);
-  EXPECT_EQ(choose_threads(std::vector<ThreadTrial>{{1, slow}, {2, clear}, {4, clear}}), 2);
+  EXPECT_EQ(choose_threads(Trials{{1, slow}, {2, little}}, 1), 1);
+  EXPECT_EQ(choose_threads(Trials{{1, little}, {2, slow}}, 2), 2);
+  EXPECT_EQ(choose_threads(Trials{{1, slow}, {2, clear}}, 1), 2);
+  EXPECT_EQ(choose_threads(Trials{{1, clear}, {2, slow}}, 2), 1);
+  EXPECT_EQ(choose_threads(Trials{{1, slow}, {2, little}, {4, clear}}, 2), 4);
+  EXPECT_EQ(choose_threads(Trials{{1, slow}, {2, clear}, {4, clear}}, 1), 2);
+  EXPECT_EQ(choose_threads(Trials{{1, slow}, {2, little}}, 8), 1);
 }
 
 TEST(ThreadChoice, IsNotChangedByAFewDisturbedRounds) {
+  using Trials = std::vector<ThreadTrial>;
   const std::vector<double> slow(8, 1.0);
   const std::vector<double> disturbed{0.6, 9, 0.6, 0.6, 9, 0.6, 0.6, 0.6};
-  EXPECT_EQ(choose_threads(std::vector<ThreadTrial>{{1, slow}, {2, disturbed}}), 2);
+  EXPECT_EQ(choose_threads(Trials{{1, slow}, {2, disturbed}}, 1), 2);
   const std::vector<double> lucky{1, 1, 0.1, 1, 1, 0.1, 1, 1};
-  EXPECT_EQ(choose_threads(std::vector<ThreadTrial>{{1, slow}, {2, lucky}}), 1);
+  EXPECT_EQ(choose_threads(Trials{{1, slow}, {2, lucky}}, 1), 1);
+  EXPECT_EQ(choose_threads(Trials{{1, lucky}, {2, slow}}, 2), 2);
 }
 
 TEST(ThreadChoice, TimesEachCandidateInEachRound) {
@@ -48,6 +54,13 @@ TEST(ThreadChoice, TimesEachCandidateInEachRound) {
     ASSERT_EQ(t.seconds.size(), 2u);
     for (const double s : t.seconds) EXPECT_GT(s, 0);
   }
+}
+
+TEST(Affinity, IsKeptWhereThreadsReadTheirMaskBack) {
+  // What the answer is depends on the system; asking must not move this thread.
+  const std::vector<int> before = find_cores().mask;
+  const bool kept = masks_are_kept();
+  EXPECT_EQ(find_cores().mask, before) << kept;
 }
 
 TEST(ThreadMemory, HoldsForTheSameMachineOnly) {

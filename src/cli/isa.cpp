@@ -59,7 +59,7 @@ void list_cores() {
 void measure() {
   const Cores cores = find_cores();
   const std::vector<ThreadTrial> trials = try_threads(thread_candidates(cores));
-  const int best = choose_threads(trials);
+  const int best = choose_threads(trials, cores.default_threads());
   Table t;
   t.row({"threads", "median step", ""});
   for (const ThreadTrial& trial : trials) {

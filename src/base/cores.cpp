@@ -40,6 +40,20 @@ std::vector<int> allowed_processors() {
   return allowed;
 }
 
+#if defined(__linux__)
+// Binds this thread to the processor; whether the mask reads back so and the thread moves there.
+bool runs_on(int cpu) {
+  cpu_set_t mask, got;
+  CPU_ZERO(&mask);
+  CPU_ZERO(&got);
+  CPU_SET(cpu, &mask);
+  if (sched_setaffinity(0, sizeof mask, &mask) != 0) return false;
+  if (sched_getaffinity(0, sizeof got, &got) != 0 || !CPU_EQUAL(&mask, &got)) return false;
+  sched_yield();
+  return sched_getcpu() == cpu;
+}
+#endif
+
 // "max 100000" or "150000 100000": microseconds of time in each period.
 double quota_of(const std::string& line) {
   std::istringstream words(line);
@@ -89,7 +103,7 @@ Cores find_cores(const std::string& root, std::vector<int> mask) {
   const auto fast = std::count_if(speeds.begin(), speeds.end(),
                                   [&](const auto& core) { return core.second >= fastest / 2; });
   return {static_cast<int>(mask.size()), static_cast<int>(speeds.size()),
-          std::max(1, static_cast<int>(fast)), group_quota(root)};
+          std::max(1, static_cast<int>(fast)), group_quota(root), std::move(mask)};
 }
 
 int Cores::default_threads() const {
@@ -111,6 +125,17 @@ int default_thread_count() {
   }
   static const int found = find_cores().default_threads();
   return found;
+}
+
+bool masks_are_kept() {
+  bool kept = true;
+#if defined(__linux__)
+  const std::vector<int> allowed = allowed_processors();
+  std::thread([&] {
+    for (const int cpu : {allowed.front(), allowed.back()}) kept = kept && runs_on(cpu);
+  }).join();
+#endif
+  return kept;
 }
 
 }  // namespace bantam

@@ -14,6 +14,7 @@
 #include <iterator>
 
 #include "base/error.h"
+#include "base/thread_choice.h"
 #include "runtime/default_model.h"
 
 namespace bantam::cli {
@@ -54,9 +55,16 @@ std::string join(std::span<const std::string> words) {
   return text;
 }
 
-int global_threads(const CLI::App& command) {
+int given_threads(const CLI::App& command) {
   const CLI::Option* threads = command.get_parent()->get_option("--threads");
   return threads->count() > 0 ? threads->as<int>() : 0;
+}
+
+int global_threads(const CLI::App& command) {
+  if (command.get_parent()->count("--threads") > 0) return given_threads(command);
+  const char* variable = std::getenv("BANTAM_THREADS");
+  if (variable != nullptr && *variable != '\0') return 0;
+  return remembered_threads().value_or(0);
 }
 
 std::vector<int32_t> parse_ids(const std::string& text) {

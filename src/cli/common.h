@@ -26,8 +26,11 @@ std::string take_model(std::vector<std::string>& words);
 // "a b c" of the words that the shell has split.
 std::string join(std::span<const std::string> words);
 
-// The global option --threads, 0 if not given.
+// The global option --threads; without it and BANTAM_THREADS, what `bantam isa --measure` found, or
+// else 0.
 int global_threads(const CLI::App& command);
+// The same, but 0 where the option is not given: for work unlike decoding.
+int given_threads(const CLI::App& command);
 
 // --exact, see EngineOptions.
 void add_exact(CLI::App& command, bool& exact);

@@ -84,7 +84,7 @@ void go(const Options& o, const CLI::App& command, bool distilling) {
   Recipe recipe = read_recipe(o.recipe);
   if (!o.output.empty()) recipe.output = o.output;
   if (!o.teacher.empty()) recipe.teacher = o.teacher;
-  if (global_threads(command) > 0) recipe.trainer.threads = global_threads(command);
+  if (given_threads(command) > 0) recipe.trainer.threads = given_threads(command);
   if (distilling && recipe.teacher.empty()) {
     fail(ErrorKind::usage, o.recipe,
          "distill.teacher: expected a GGUF file, got none (or give --teacher)");

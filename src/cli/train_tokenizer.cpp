@@ -80,7 +80,7 @@ void add_train_tokenizer(CLI::App& app) {
       ->capture_default_str()
       ->check(CLI::Range(kLeast, kMost));
   c->add_flag("--json", o->json, "Print a JSON object");
-  c->callback([c, o] { train_tokenizer(*o, global_threads(*c)); });
+  c->callback([c, o] { train_tokenizer(*o, given_threads(*c)); });
 }
 
 }  // namespace bantam::cli

@@ -137,6 +137,48 @@ TEST_F(ImportProgram, RefusesWeightsThatItDoesNotRead) {
   EXPECT_FALSE(imported());
 }
 
+TEST_F(ImportProgram, NamesTheFieldThatWouldMakeAnotherModelOfIt) {
+  const std::vector<std::pair<std::string, Json>> wrong = {
+      {"hidden_act", "gelu"},          {"intermediate_size", (int64_t{1} << 32) + 48},
+      {"max_position_embeddings", -1}, {"vocab_size", -1},
+      {"sliding_window", -1},          {"rope_scaling", {{"type", "linear"}, {"factor", 0}}}};
+  const Json plain = config_;
+  for (const auto& [field, value] : wrong) {
+    config_ = plain;
+    config_[field] = value;
+    const Outcome o = import();
+    EXPECT_EQ(o.code, 1) << field;
+    EXPECT_SAYS(o, "config.json] " + field);
+    EXPECT_FALSE(imported());
+  }
+}
+
+TEST_F(ImportProgram, MissesAHeadThatIsNotTheEmbeddingTable) {
+  tensors_.erase(tensors_.begin() + 1);
+  const Outcome o = import();
+  EXPECT_EQ(o.code, 1);
+  EXPECT_SAYS(o, "expected a tensor \"lm_head.weight\"");
+  config_["tie_word_embeddings"] = true;
+  EXPECT_EQ(import().code, 0);
+}
+
+TEST_F(ImportProgram, BlamesTheFolderForATensorThatIsMissing) {
+  std::erase_if(tensors_, [](const auto& t) { return t.first.ends_with("up_proj.weight"); });
+  const Outcome o = import();
+  EXPECT_EQ(o.code, 1);
+  EXPECT_SAYS(o, fmt::format("[{}] in GGUF's names: expected a tensor \"blk.0.ffn_up.weight\"",
+                             path("hf")));
+  EXPECT_FALSE(std::filesystem::exists(path("out.gguf.partial")));
+}
+
+TEST_F(ImportProgram, ShowsNamesWithoutWhatATerminalWouldObey) {
+  config_["model_type"] = "llama\x1b[31m" + std::string(10'000, 'x');
+  const Outcome o = import();
+  EXPECT_EQ(o.code, 1);
+  EXPECT_SAYS(o, "llama\\x1b[31m");
+  EXPECT_LT(o.output.size(), 1000U);
+}
+
 // --- FP8 -----------------------------------------------------------------------------------------
 
 // One of the 256 values of E4M3, counted from its definition.

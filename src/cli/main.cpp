@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <iostream>
 
@@ -28,6 +30,18 @@ void check_command(const CLI::App& app, int argc, char** argv) {
                "expected one that `bantam --help` lists, got \"{}\"", argv[1]);
 }
 
+// Names in messages come from files: whatever they hold, a terminal is not commanded by it.
+std::string printable(std::string_view message) {
+  constexpr size_t kShown = 4000;
+  std::string text;
+  for (const char c : message.substr(0, kShown)) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool control = (byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7f;
+    text += control ? fmt::format("\\x{:02x}", byte) : std::string(1, c);
+  }
+  return message.size() > kShown ? text + "..." : text;
+}
+
 int exit_code(bantam::ErrorKind kind) {
   return kind == bantam::ErrorKind::usage ? 2 : 1;
 }
@@ -55,11 +69,11 @@ int main(int argc, char** argv) {
     return 2;
   } catch (const bantam::Error& error) {
     std::cout.flush();
-    std::cerr << "bantam: " << error.what() << "\n";
+    std::cerr << "bantam: " << printable(error.what()) << "\n";
     return exit_code(error.kind());
   } catch (const std::exception& error) {
     std::cout.flush();
-    std::cerr << "bantam: " << error.what() << "\n";
+    std::cerr << "bantam: " << printable(error.what()) << "\n";
     return 1;
   }
 }

@@ -69,6 +69,20 @@ SafetensorsEntry parse_entry(const std::string& name, const JsonField& field, ui
   return entry;
 }
 
+// The JSON parser keeps the last of two members with the same name.
+void refuse_duplicates(std::string_view text, std::string_view where) {
+  std::set<std::string> names;
+  const auto see = [&](int depth, nlohmann::json::parse_event_t event, nlohmann::json& key) {
+    const bool name = depth == 1 && event == nlohmann::json::parse_event_t::key;
+    if (name && !names.insert(key.get<std::string>()).second) {
+      fail(ErrorKind::format, where, "tensor {}: expected one description, got two",
+           bantam::quoted(key.get<std::string>()));
+    }
+    return true;
+  };
+  [[maybe_unused]] const auto unused = nlohmann::json::parse(text, see);
+}
+
 void check_layout(const std::vector<SafetensorsEntry>& entries, uint64_t data_start,
                   uint64_t file_bytes, std::string_view where) {
   std::vector<const SafetensorsEntry*> order;
@@ -109,15 +123,21 @@ SafetensorsFile SafetensorsFile::parse(std::span<const std::byte> bytes,
   file.where_ = name;
   file.bytes_ = bytes;
   file.owner_ = std::move(owner);
-  const uint64_t header = bytes.size() < 8 ? 0 : read_u64(bytes);
-  if (bytes.size() < 8 || header > kMaxHeader || header > bytes.size() - 8) {
+  if (bytes.size() < 8) {
+    fail(ErrorKind::format, name, "expected 8 bytes with the size of the header, got {}",
+         bytes.size());
+  }
+  const uint64_t header = read_u64(bytes);
+  if (header > kMaxHeader || header > bytes.size() - 8) {
     fail(ErrorKind::format, name, "expected a header within {} bytes, got one of {} bytes",
          grouped(bytes.size()), grouped(header));
   }
   const uint64_t start = 8 + header;
-  const auto document = parse_json({reinterpret_cast<const char*>(bytes.data()) + 8, header}, name);
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + 8, header);
+  const auto document = parse_json(text, name);
   const JsonField root(document, name);
   if (!root.is_object() || document.size() > kMaxTensors) root.wrong("an object of tensors");
+  refuse_duplicates(text, name);
   for (const auto& [key, value] : document.items()) {
     if (key == "__metadata__") continue;
     file.entries_.push_back(parse_entry(key, root[key], start, bytes.size() - start));

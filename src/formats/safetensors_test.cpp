@@ -102,6 +102,11 @@ TEST(Safetensors, TypesThatBantamLacksAreListedButNotRead) {
 
 TEST(Safetensors, EveryFaultIsNamed) {
   EXPECT_NE(error_of("", 0, 5).find("expected a header within"), std::string::npos);
+  EXPECT_NE(error_of(R"({"a":{"dtype":"I8","shape":[4],"data_offsets":[0,4]},
+                         "a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",
+                     4)
+                .find("tensor \"a\": expected one description, got two"),
+            std::string::npos);
   EXPECT_NE(error_of("{}", 0, ~uint64_t{0}).find("expected a header within"), std::string::npos);
   EXPECT_NE(error_of("[]", 0).find("expected an object of tensors"), std::string::npos);
   EXPECT_NE(error_of("{", 0).find("expected JSON"), std::string::npos);

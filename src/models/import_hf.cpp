@@ -90,6 +90,14 @@ void write_tokenizer_of(const std::string& folder, const JsonField& config, Gguf
   }
 }
 
+// What is wrong with the file that was to become the model is wrong with the folder.
+Error about_folder(const Error& error, const std::string& partial, const std::string& folder) {
+  const std::string message = error.what(), where = fmt::format("[{}] ", partial);
+  if (!message.starts_with(where)) return error;
+  return {error.kind(),
+          fmt::format("[{}] in GGUF's names: {}", folder, message.substr(where.size()))};
+}
+
 }  // namespace
 
 GgufWriter hf_folder_to_gguf(const std::string& folder, std::optional<DType> type) {
@@ -119,10 +127,14 @@ GgufWriter hf_folder_to_gguf(const std::string& folder, std::optional<DType> typ
 void import_hf(const std::string& folder, const std::string& path, std::optional<DType> type) {
   const GgufWriter out = hf_folder_to_gguf(folder, type);
   const std::string partial = path + ".partial";
-  out.write(partial);
   try {
+    out.write(partial);
     (void)load_model(partial);
     fs::rename(partial, path);
+  } catch (const Error& error) {
+    std::error_code ignored;
+    fs::remove(partial, ignored);
+    throw about_folder(error, partial, folder);
   } catch (...) {
     std::error_code ignored;
     fs::remove(partial, ignored);

@@ -199,6 +199,10 @@ constexpr Tensors kPhi3Mini = {{"", kStem},
 constexpr Tensors kNeoX = {
     {"", kGptNeoXStem}, {"gpt_neox.layers.*.", kGptNeoX}, {"gpt_neox.layers.*.", kNorms}};
 
+// GELU by tanh. Gemma's configurations say "gelu" and mean it, too.
+constexpr std::string_view kTanhGelu = " gelu_new gelu_pytorch_tanh gelu_fast ";
+constexpr std::string_view kGemmaGelu = " gelu gelu_new gelu_pytorch_tanh ";
+
 constexpr Family kFamilies[] = {
     {"llama", "llama", kLlama, {kWindowKeys}},
     {"mistral", "llama", kLlama, {kWindowKeys}},
@@ -213,22 +217,38 @@ constexpr Family kFamilies[] = {
      .tensors = kStableLm,
      .more = stablelm_keys,
      .layer_norm = true},
-    {"gemma", "gemma", kGemma},
-    {"gemma2", "gemma2", kGemma2, {kWindowKeys, kGemma2Keys}, gemma2_keys},
-    {"gemma3_text", "gemma3", kGemma2, {kWindowKeys, kGemma2Keys}, gemma3_keys},
-    {.model_type = "phi", .gguf = "phi2", .tensors = kPhi, .layer_norm = true},
+    {.model_type = "gemma", .gguf = "gemma", .tensors = kGemma, .activations = kGemmaGelu},
+    {.model_type = "gemma2",
+     .gguf = "gemma2",
+     .tensors = kGemma2,
+     .keys = {kWindowKeys, kGemma2Keys},
+     .more = gemma2_keys,
+     .activations = kGemmaGelu},
+    {.model_type = "gemma3_text",
+     .gguf = "gemma3",
+     .tensors = kGemma2,
+     .keys = {kWindowKeys, kGemma2Keys},
+     .more = gemma3_keys,
+     .activations = kGemmaGelu},
+    {.model_type = "phi",
+     .gguf = "phi2",
+     .tensors = kPhi,
+     .layer_norm = true,
+     .activations = kTanhGelu},
     {"phi3", "phi3", kPhi3Mini, {kWindowKeys}},
     {"openelm", "openelm", {{"", kOpenElmStem}, {"layers.*.", kOpenElm}}, {}, openelm_keys},
     {.model_type = "gpt2",
      .gguf = "gpt2",
      .tensors = {{"", kGpt2Stem}, {"h.*.", kGpt2}},
      .layer_norm = true,
-     .rotary = false},
+     .rotary = false,
+     .activations = kTanhGelu},
     {.model_type = "gpt_neox",
      .gguf = "gptneox",
      .tensors = kNeoX,
      .more = gptneox_keys,
-     .layer_norm = true},
+     .layer_norm = true,
+     .activations = " gelu "},
 };
 
 }  // namespace

@@ -72,14 +72,16 @@ constexpr Family kFamilies[] = {
      .more = encoder_keys,
      .layer_norm = true,
      .rotary = false,
-     .encoder = true},
+     .encoder = true,
+     .activations = ""},
     {.model_type = "distilbert",
      .gguf = "bert",
      .tensors = {{"", kEmbeddings}, {"layer.*.", kDistilBert}, {"", kHeads}},
      .more = distilbert_keys,
      .layer_norm = true,
      .rotary = false,
-     .encoder = true},
+     .encoder = true,
+     .activations = ""},
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "models/hf/families.h"
 
 #include "base/error.h"
+#include "formats/messages.h"
 
 namespace bantam::hf {
 
@@ -16,8 +17,8 @@ const Family& find_family(const JsonField& config) {
       known += fmt::format("{}{}", known.empty() ? "" : ", ", family.model_type);
     }
   }
-  fail(ErrorKind::model, config.file(), "model_type: expected one of {}, t5, mt5, umt5, got \"{}\"",
-       known, type);
+  fail(ErrorKind::model, config.file(), "model_type: expected one of {}, t5, mt5, umt5, got {}",
+       known, bantam::quoted(type));
 }
 
 }  // namespace bantam::hf

@@ -82,6 +82,8 @@ struct Family {
   bool layer_norm = false;  // LayerNorm, not RMSNorm
   bool rotary = true;
   bool encoder = false;
+  // What hidden_act may be, with spaces around each; empty where `more` looks at it.
+  std::string_view activations = " silu swish ";
   // Which of several forms that share a `model_type`; null for all.
   bool (*fits)(const JsonField& config) = nullptr;
 };

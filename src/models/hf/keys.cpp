@@ -78,7 +78,9 @@ void write_rotary(const JsonField& config, int64_t head_size, const std::string&
     write_long_rope(config, scaling, dims, p, out);
   } else if (name == "linear" || name == "yarn") {
     out.set(p + "rope.scaling.type", name);
-    out.set(p + "rope.scaling.factor", static_cast<float>(scaling["factor"].real()));
+    const JsonField factor = scaling["factor"];
+    expect(factor.real() > 0, factor, "a positive number");
+    out.set(p + "rope.scaling.factor", static_cast<float>(factor.real()));
     if (const JsonField original = scaling["original_max_position_embeddings"]) {
       out.set(p + "rope.scaling.original_context_length",
               static_cast<uint32_t>(original.integer()));
@@ -108,14 +110,17 @@ void expect(bool plain, const JsonField& field, std::string_view expected) {
 namespace {
 
 // Where blocks differ, the largest of their numbers.
-int64_t positive(const JsonField& config, std::initializer_list<std::string_view> names) {
-  const JsonField field = first_of(config, names);
+int64_t positive(const JsonField& field) {
   int64_t value = field.is_array() ? 0 : field.integer();
   for (const JsonField& item : field.is_array() ? field.items() : std::vector<JsonField>()) {
     value = std::max(value, item.integer());
   }
   expect(value > 0 && value <= (int64_t{1} << 31), field, "a positive number");
   return value;
+}
+
+int64_t positive(const JsonField& config, std::initializer_list<std::string_view> names) {
+  return positive(first_of(config, names));
 }
 
 // A number that not all families have.
@@ -165,10 +170,12 @@ void write_sizes(const Family& family, const KeyWriter& k) {
   const Dimensions& d = k.d;
   const JsonField context =
       first_of(config, {"max_position_embeddings", "n_positions", "n_ctx", "max_context_length"});
-  k.count("context_length", d.heads > 0 ? context.integer() : context.integer(1 << 20));
+  if (d.heads > 0 || context) positive(context);
+  k.count("context_length", context.integer(1 << 20));
   k.count("embedding_length", d.embedding);
   k.count("block_count", d.blocks);
   const JsonField inner = first_of(config, {"intermediate_size", "n_inner", "hidden_dim"});
+  if (d.heads > 0 && inner) positive(inner);
   k.count("feed_forward_length", d.heads > 0 ? inner.integer(4 * d.embedding) : 0);
   k.count("attention.head_count", d.heads);
   if (d.heads > 0) k.count("attention.head_count_kv", d.kv_heads);
@@ -176,7 +183,7 @@ void write_sizes(const Family& family, const KeyWriter& k) {
     k.count("attention.key_length", d.head_size);
     k.count("attention.value_length", d.head_size);
   }
-  k.count("vocab_size", config["vocab_size"].integer());
+  k.count("vocab_size", positive(config["vocab_size"]));
   k.number(family.layer_norm ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon",
            first_of(config, {"rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon"}).real(1e-5));
 }
@@ -186,6 +193,8 @@ void copy_key(const KeyRule& rule, const KeyWriter& k) {
   if (!field) return;
   switch (rule.kind) {
     case KeyRule::count:
+      expect(field.integer() >= 0 && field.integer() < int64_t{1} << 32, field,
+             "0 or a positive number");
       return k.count(rule.gguf, field.integer());
     case KeyRule::number:
       return k.number(rule.gguf, field.real());
@@ -194,9 +203,21 @@ void copy_key(const KeyRule& rule, const KeyWriter& k) {
   }
 }
 
+// An architecture has one activation; with another the model would be a different one.
+void check_activation(const Family& family, const JsonField& config) {
+  const JsonField field =
+      first_of(config, {"hidden_activation", "hidden_act", "activation_function"});
+  if (!field || family.activations.empty()) return;
+  const std::string& name = field.text();
+  const bool known = family.activations.find(fmt::format(" {} ", name)) != std::string_view::npos;
+  const std::string_view one = family.activations.substr(1);
+  expect(known, field, one.substr(0, one.find(' ')));
+}
+
 }  // namespace
 
 void write_keys(const Family& family, const JsonField& config, GgufWriter& out) {
+  check_activation(family, config);
   const Dimensions d = read_dimensions(config);
   const KeyWriter k{config, d, fmt::format("{}.", family.gguf), out};
   write_sizes(family, k);

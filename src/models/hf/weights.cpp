@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "formats/messages.h"
 #include "models/hf/stored_weight.h"
 
 namespace bantam::hf {
@@ -145,23 +146,38 @@ class Importer {
 
   void run() {
     for (const std::string& hf : folder_.names()) add(hf);
+    expect_head();
     for (const auto& [name, slices] : stacks_) add_stacked(name, slices);
   }
 
  private:
+  // GGUF files without a head use the embedding table for it: here that would hide a loss.
+  void expect_head() const {
+    const JsonField tied = first_of(config_, {"tie_word_embeddings", "tie_embedding"});
+    if (tied.absent() || tied_ || has_head_) return;
+    for (const TensorGroup& group : family_.tensors) {
+      const auto head = std::ranges::find(group.rules, "output", &TensorRule::gguf);
+      if (head == group.rules.end()) continue;
+      fail(ErrorKind::model, config_.file(),
+           "tie_word_embeddings: expected a tensor \"{}{}.weight\" beside false, got none",
+           group.prefix, head->hf);
+    }
+  }
+
   void add(const std::string& hf) {
     if (is_foreign(hf) || format_.is_scale(hf)) return;
     const Name name = parse_name(hf);
     const Found found = find_rule(family_, name.pattern);
     if (found.rule == nullptr) {
-      fail(ErrorKind::model, config_.file(), "tensor \"{}\": expected one of a {} model, got this",
-           hf, family_.model_type);
+      fail(ErrorKind::model, config_.file(), "tensor {}: expected one of a {} model, got this",
+           bantam::quoted(hf), family_.model_type);
     }
     // Blocks after the last foretell further tokens; nothing here uses them.
     if (found.in_block && name.numbers.at(0) >= dimensions_.blocks) return;
     const Change* change = found.rule->change;
     if (change == &drop) return;
     const std::vector<std::string> gguf = gguf_names(found, name);
+    if (gguf[0] == "output.weight") has_head_ = true;
     if (tied_ && gguf[0] == "output.weight") return;
     if (change == &stack) {
       stacks_[gguf[0]][name.numbers.at(1)] = hf;
@@ -248,6 +264,7 @@ class Importer {
   StoredFormat format_;
   Dimensions dimensions_;
   bool tied_;
+  bool has_head_ = false;
   std::map<std::string, std::map<int64_t, std::string>> stacks_;  // GGUF name -> number -> name
 };
 

@@ -2,6 +2,7 @@
 
 #include "cpu/elementwise/test_kit.h"
 #include "cpu/experts/experts.h"
+#include "tensor/layout.h"
 
 namespace bantam::cpu {
 namespace {
@@ -90,6 +91,24 @@ TEST_P(ExpertLinear, GivesEachRowWhatItsExpertAloneWouldGive) {
         expect_same(rows_of(y, r, 1), alone);
       }
     }
+  }
+}
+
+// Experts with many rows, few and none, so that some are packed into panels.
+TEST_P(ExpertLinear, GivesTheSameFromInterleavedWeights) {
+  if (!can_interleave(GetParam())) GTEST_SKIP() << "not a type that is interleaved";
+  constexpr int64_t kExperts = 5, kOut = 80, kIn = 512, kRows = 160;
+  const Tensor w = sample_tensor(DType::f32, {kExperts, kOut, kIn}, 1).to(GetParam());
+  const Tensor x = sample_tensor(DType::f32, {kRows, kIn}, 2).to(DType::q8a);
+  const Tensor offsets = i32({kExperts + 1}, {0, 131, 131, 132, 141, kRows});
+  ThreadPool pool(1);
+  const Tensor expected = Tensor::zeros(DType::f32, {kRows, kOut});
+  run_op(experts_bindings(), "expert_linear", {}, {x, w, offsets}, {expected});
+  for (const int threads : {1, 3}) {
+    const Tensor y = Tensor::zeros(DType::f32, {kRows, kOut});
+    run_op(experts_bindings(), "expert_linear", {}, {x, interleave(w, pool), offsets}, {y},
+           threads);
+    expect_same(y, expected);
   }
 }
 

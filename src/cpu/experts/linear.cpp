@@ -4,6 +4,7 @@
 #include "cpu/experts/experts.h"
 #include "cpu/matmul/gemm.h"
 #include "cpu/quant/linear_rows.h"
+#include "cpu/quant/panels/activations.h"
 
 // Products of rows that are grouped by expert with the experts' matrices, through the kernels of
 // plain projections: what a row gives does not depend on the rows that it is run with.
@@ -38,6 +39,12 @@ LinearKernel plain_kernel(DType weights) {
                                   : nullptr;
 }
 
+// Rows of weights in a task: enough of them to be worth one.
+int64_t task_columns(const TensorView& w) {
+  const int64_t least = kLeastBytes / std::max<int64_t>(1, row_bytes(w.dtype, w.shape[2]));
+  return std::max<int64_t>(16, least / 16 * 16);
+}
+
 // The blocks of all outputs, counted through: expert, block of rows, block of columns.
 struct Blocks {
   const TensorView &x, &w, &y;
@@ -50,9 +57,8 @@ struct Blocks {
         w(c.inputs[1]),
         y(c.outputs[0]),
         segments(segments_of(c)),
+        columns(task_columns(w)),
         first(static_cast<int64_t*>(c.scratch)) {
-    const int64_t least = kLeastBytes / std::max<int64_t>(1, row_bytes(w.dtype, w.shape[2]));
-    columns = std::max<int64_t>(16, least / 16 * 16);
     const int64_t across = (w.shape[1] + columns - 1) / columns;
     first[0] = 0;
     for (int64_t e = 0; e < w.shape[0]; ++e) {
@@ -73,14 +79,9 @@ struct Blocks {
 
   void product(int64_t e, int64_t row, int64_t rows, int64_t column, int64_t width) const {
     const int64_t k = w.shape[2], n = w.shape[1];
-    float* out = y.as<float>() + row * n + column;
-    if (x.dtype == DType::q8a) {
-      const auto* q = x.as<const BlockQ8A>() + row * (k / 32);
-      linear_rows(w, e * n + column, e * n + column + width, q, rows, out, n);
-    } else {
-      const auto* weights = w.as<const uint8_t>() + (e * n + column) * row_bytes(w.dtype, k);
-      plain_kernel(w.dtype)(x.as<const float>() + row * k, k, weights, k, rows, width, out, n);
-    }
+    const auto* weights = w.as<const uint8_t>() + (e * n + column) * row_bytes(w.dtype, k);
+    plain_kernel(w.dtype)(x.as<const float>() + row * k, k, weights, k, rows, width,
+                          y.as<float>() + row * n + column, n);
   }
 };
 
@@ -88,6 +89,68 @@ void run_blocks(const StepContext& c) {
   const Blocks blocks(c);
   c.pool.parallel_for(blocks.count(), 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; ++i) blocks.run(i);
+  });
+}
+
+// --- quantised weights
+// ----------------------------------------------------
+
+// The rows of each expert that has some, packed where that pays.
+struct Routed {
+  struct Expert {
+    int64_t index;
+    Activations x;
+  };
+  const TensorView &x, &w;
+  Segments segments;
+  Expert* experts;
+  int64_t count = 0;
+
+  Routed(const StepContext& c)
+      : x(c.inputs[0]),
+        w(c.inputs[1]),
+        segments(segments_of(c)),
+        experts(static_cast<Expert*>(c.scratch)) {
+    auto* panels = static_cast<std::byte*>(c.scratch) + table_bytes(w.shape[0]);
+    for (int64_t e = 0; e < w.shape[0]; ++e) {
+      if (segments.rows(e) == 0) continue;
+      const auto* rows = x.as<const BlockQ8A>() + segments.begin(e) * (x.shape[-1] / 32);
+      auto& [index, of_expert] = experts[count++];
+      index = e;
+      of_expert = Activations::plan(rows, segments.rows(e), {&w, 1});
+      of_expert.panels = panels;
+      panels += of_expert.panel_bytes();
+    }
+  }
+
+  static int64_t table_bytes(int64_t count) {
+    return (count * static_cast<int64_t>(sizeof(Expert)) + 63) / 64 * 64;
+  }
+  // However the rows are routed.
+  static int64_t scratch_bytes(const TensorView& x, const TensorView& w) {
+    const int64_t E = w.shape[0], rows = x.shape.rows();
+    const Activations all = Activations::plan(nullptr, rows, {&w, 1});
+    int64_t bytes = table_bytes(E);
+    if (all.kernels != nullptr) {
+      bytes += all.kernels->bytes(rows + E * (all.kernels->row_step - 1), all.k);
+    }
+    return bytes;
+  }
+};
+
+void run_quantised(const StepContext& c) {
+  const Routed routed(c);
+  const TensorView &w = c.inputs[1], &y = c.outputs[0];
+  c.pool.parallel_for(routed.count, 1, [&](int64_t i, int64_t, int) {
+    const Activations& rows = routed.experts[i].x;
+    if (rows.kernels != nullptr) rows.pack(0, rows.rows);
+  });
+  const int64_t n = w.shape[1], columns = task_columns(w), across = (n + columns - 1) / columns;
+  c.pool.parallel_for(routed.count * across, 1, [&](int64_t task, int64_t, int) {
+    const auto& [e, rows] = routed.experts[task / across];
+    const int64_t column = task % across * columns, width = std::min(columns, n - column);
+    float* out = y.as<float>() + routed.segments.begin(e) * n + column;
+    rows.multiply(w, e * n + column, e * n + column + width, out, n);
   });
 }
 
@@ -180,7 +243,10 @@ std::optional<BoundKernel> bind_expert_linear(const BindRequest& r) {
   const Shape& w = r.inputs[1].shape;
   const bool integer = r.in(0) == DType::q8a && has_linear_rows(r.inputs[1]);
   const bool plain = r.in(0) == DType::f32 && plain_kernel(r.in(1)) != nullptr;
-  if ((integer || plain) && r.out(0) == DType::f32) {
+  if (integer && r.out(0) == DType::f32) {
+    return BoundKernel{run_quantised, Routed::scratch_bytes(r.inputs[0], r.inputs[1])};
+  }
+  if (plain && r.out(0) == DType::f32) {
     return BoundKernel{run_blocks, (w[0] + 1) * static_cast<int64_t>(sizeof(int64_t))};
   }
   if (!gemm_types(r)) return {};

@@ -3,7 +3,7 @@
 #include "base/thread_pool.h"
 #include "cpu/bindings.h"
 #include "cpu/quant/linear_rows.h"
-#include "cpu/quant/panels/table.h"
+#include "cpu/quant/panels/activations.h"
 #include "cpu/quant/table.h"
 
 namespace bantam::cpu {
@@ -40,63 +40,18 @@ int64_t chunk_rows(int64_t row_bytes, int64_t rows, int threads) {
   return (chunk + kRowMultiple - 1) / kRowMultiple * kRowMultiple;
 }
 
-// The activations of a step in panels, where that pays.
-struct Panels {
-  const PanelKernels* kernels = nullptr;
-  std::byte* memory = nullptr;
-  int64_t rows = 0, k = 0;
-
-  [[nodiscard]] int64_t count() const { return (rows + kernels->rows - 1) / kernels->rows; }
-  [[nodiscard]] int64_t panel_bytes() const { return k / 32 * kernels->group_bytes; }
-  [[nodiscard]] int64_t bytes() const { return kernels != nullptr ? count() * panel_bytes() : 0; }
-  [[nodiscard]] std::byte* panel(int64_t i) const { return memory + i * panel_bytes(); }
-  [[nodiscard]] int64_t rows_of(int64_t i) const {
-    return std::min(kernels->rows, rows - i * kernels->rows);
-  }
-
-  void pack(const BlockQ8A* x, ThreadPool& pool) const {
-    // Rows are packed in pieces, so that all threads have some.
-    constexpr int64_t kPiece = 8;
-    pool.parallel_for((rows + kPiece - 1) / kPiece, 1, [&](int64_t piece, int64_t, int) {
-      const int64_t m = piece * kPiece, first = m % kernels->rows;
-      kernels->pack(x + m * (k / 32), first, std::min(kPiece, rows - m), k,
-                    panel(m / kernels->rows));
-    });
-  }
-};
-
-// Without kernels where panels would not be used.
-Panels panels_of(std::span<const TensorView> inputs) {
-  const PanelKernels* kernels = panel_kernels();
-  const TensorView& x = inputs[0];
-  const bool used = kernels != nullptr && x.shape.rows() >= kernels->least_rows &&
-                    std::any_of(inputs.begin() + 1, inputs.end(), [&](const TensorView& w) {
-                      return panel_kernel(kernels, w) != nullptr;
-                    });
-  return {used ? kernels : nullptr, nullptr, x.shape.rows(), x.shape[-1]};
-}
-
-Panels pack_panels(const StepContext& c) {
-  Panels panels = panels_of(c.inputs);
-  panels.memory = static_cast<std::byte*>(c.scratch);
-  if (panels.kernels != nullptr) panels.pack(c.inputs[0].as<BlockQ8A>(), c.pool);
-  return panels;
-}
-
-// y[m, begin .. end - 1] of one matrix: whole groups of rows from panels, where there are any.
-void multiply(const TensorView& w, int64_t begin, int64_t end, const BlockQ8A* x, int64_t m,
-              const Panels& panels, float* y) {
-  const int64_t stride = w.shape[0];
-  if (const PanelLinear kernel = panel_kernel(panels.kernels, w); kernel != nullptr) {
-    const int64_t rows = (end - begin) / kRowMultiple * kRowMultiple;
-    const auto* from = w.as<const uint8_t>() + begin * row_bytes(w.dtype, panels.k);
-    for (int64_t i = 0; i < panels.count(); ++i) {
-      kernel(panels.panel(i), from, y + i * panels.kernels->rows * stride + begin,
-             {panels.rows_of(i), rows, panels.k, stride});
-    }
-    begin += rows;
-  }
-  if (begin < end) linear_rows(w, begin, end, x, m, y + begin, stride);
+// The activations of a step, in panels where that pays.
+Activations pack_activations(const StepContext& c) {
+  const TensorView& x = c.inputs[0];
+  Activations all =
+      Activations::plan(x.as<BlockQ8A>(), x.shape.rows(), std::span(c.inputs).subspan(1));
+  if (all.kernels == nullptr) return all;
+  all.panels = static_cast<std::byte*>(c.scratch);
+  // In pieces, so that all threads have some.
+  constexpr int64_t kPiece = 8;
+  c.pool.parallel_for(all.rows, kPiece,
+                      [&](int64_t begin, int64_t end, int) { all.pack(begin, end); });
+  return all;
 }
 
 // linear_group with one matrix is linear: outputs[i] = x inputs[i + 1]^T.
@@ -115,16 +70,14 @@ void run_linear(const StepContext& c) {
     chunks += (w.shape[0] + p.chunk_rows - 1) / p.chunk_rows;
     p.end_chunk = chunks;
   }
-  const TensorView& x = c.inputs[0];
-  const int64_t m = x.shape.rows();
-  if (m == 0) return;
-  const Panels panels = pack_panels(c);
+  if (c.inputs[0].shape.rows() == 0) return;
+  const Activations x = pack_activations(c);
   c.pool.parallel_for(chunks, 1, [&](int64_t chunk, int64_t, int) {
     const Projection* p = projections;
     while (chunk >= p->end_chunk) ++p;
     const int64_t begin = (chunk - p->first_chunk) * p->chunk_rows;
     const int64_t end = std::min(begin + p->chunk_rows, p->w->shape[0]);
-    multiply(*p->w, begin, end, x.as<BlockQ8A>(), m, panels, p->y->as<float>());
+    x.multiply(*p->w, begin, end, p->y->as<float>() + begin, p->w->shape[0]);
   });
 }
 
@@ -135,7 +88,9 @@ std::optional<BoundKernel> bind_linear(const BindRequest& r) {
   for (size_t i = 0; i < r.outputs.size(); ++i) {
     if (!has_linear_rows(r.inputs[i + 1]) || r.out(i) != DType::f32) return {};
   }
-  return BoundKernel{run_linear, panels_of(r.inputs).bytes()};
+  const Activations x =
+      Activations::plan(nullptr, r.inputs[0].shape.rows(), std::span(r.inputs).subspan(1));
+  return BoundKernel{run_linear, x.panel_bytes()};
 }
 
 constexpr OpBinding kBindings[] = {

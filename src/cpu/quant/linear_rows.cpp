@@ -22,10 +22,10 @@ bool has_linear_rows(const TensorView& weights) {
          interleaved_kernel(static_cast<WeightFormat>(format)) != nullptr;
 }
 
-PanelLinear panel_kernel(const PanelKernels* kernels, const TensorView& weights) {
+PanelLinear panel_kernel(const PanelKernels* kernels, const TensorView& weights, int64_t rows) {
   const int format = format_of(weights.dtype);
   if (kernels == nullptr || format < 0 || weights.layout != Layout::interleaved) return nullptr;
-  return kernels->linear[format];
+  return kernels->kernel(format, rows);
 }
 
 // Rows that do not fill the widest vectors go to kernels that take any number; the same bits.

@@ -1,6 +1,7 @@
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -13,7 +14,8 @@
 // decode: bytes of weights per second for one row of activations, from matrices too large for the
 // caches; compare with `read`, which sums as many bytes. interleaved: the same. prefill: operations
 // (two per multiply-add) per second for 512 rows; panels: the same, from packed activations and
-// interleaved weights. One thread; `pool` uses all cores through the op.
+// interleaved weights; rows/N: both for N rows, as in small batches. One thread; `pool` uses all
+// cores through the op.
 
 namespace bantam::cpu {
 namespace {
@@ -69,41 +71,44 @@ void decode_interleaved(benchmark::State& state, QuantLinear kernel, int format)
 
 constexpr int64_t kTokens = 512, kRows = 256;
 
-void count_operations(benchmark::State& state) {
+void count_operations(benchmark::State& state, int64_t tokens) {
   state.counters["op/s"] =
-      benchmark::Counter(static_cast<double>(state.iterations() * 2 * kTokens * kRows * kInner),
+      benchmark::Counter(static_cast<double>(state.iterations() * 2 * tokens * kRows * kInner),
                          benchmark::Counter::kIsRate);
 }
 
-void prefill(benchmark::State& state, QuantLinear kernel, int format, bool interleaved) {
+void prefill(benchmark::State& state, QuantLinear kernel, int format, bool interleaved,
+             int64_t tokens = kTokens) {
   ThreadPool pool(1);
   Tensor w = weights(kFormatTypes[format], kRows);
   if (interleaved) w = interleave(w, pool);
-  const Tensor x = activations(kTokens);
-  std::vector<float> y(kTokens * kRows);
+  const Tensor x = activations(tokens);
+  std::vector<float> y(static_cast<size_t>(tokens * kRows));
   for (auto _ : state) {
-    kernel(x.as<BlockQ8A>(), w.as<uint8_t>(), y.data(), {kTokens, kRows, kInner, kRows});
+    kernel(x.as<BlockQ8A>(), w.as<uint8_t>(), y.data(), {tokens, kRows, kInner, kRows});
     benchmark::ClobberMemory();
   }
-  count_operations(state);
+  count_operations(state, tokens);
 }
 
-void prefill_panels(benchmark::State& state, const PanelKernels& kernels, int format) {
+void prefill_panels(benchmark::State& state, const PanelKernels& kernels, int format,
+                    int64_t tokens = kTokens) {
   ThreadPool pool(1);
   const Tensor w = interleave(weights(kFormatTypes[format], kRows), pool);
-  const Tensor x = activations(kTokens);
-  const Tensor panel = Tensor::zeros(DType::i8, {kInner / 32 * kernels.group_bytes});
-  std::vector<float> y(kTokens * kRows);
+  const Tensor x = activations(tokens);
+  const Tensor panel = Tensor::zeros(DType::i8, {kernels.bytes(kernels.rows, kInner)});
+  std::vector<float> y(static_cast<size_t>(tokens * kRows));
   for (auto _ : state) {
-    for (int64_t m = 0; m < kTokens; m += kernels.rows) {
-      kernels.pack(x.as<BlockQ8A>() + m * (kInner / 32), 0, kernels.rows, kInner,
+    for (int64_t m = 0; m < tokens; m += kernels.rows) {
+      const int64_t rows = std::min(kernels.rows, tokens - m);
+      kernels.pack(x.as<BlockQ8A>() + m * (kInner / 32), {0, rows, rows}, kInner,
                    panel.as<int8_t>());
       kernels.linear[format](panel.as<int8_t>(), w.as<uint8_t>(), y.data() + m * kRows,
-                             {kernels.rows, kRows, kInner, kRows});
+                             {rows, kRows, kInner, kRows});
     }
     benchmark::ClobberMemory();
   }
-  count_operations(state);
+  count_operations(state, tokens);
 }
 
 void quantize(benchmark::State& state, const QuantKernels& kernels) {
@@ -146,17 +151,25 @@ void decode_with_pool(benchmark::State& state, int format) {
         benchmark::RegisterBenchmark(("quant/interleaved/" + name).c_str(), decode_interleaved,
                                      kernels->interleaved[f], f);
         benchmark::RegisterBenchmark(("quant/prefill/interleaved/" + name).c_str(), prefill,
-                                     kernels->interleaved[f], f, true);
+                                     kernels->interleaved[f], f, true, kTokens);
       }
       benchmark::RegisterBenchmark(("quant/prefill/" + name).c_str(), prefill, kernels->linear[f],
-                                   f, false);
+                                   f, false, kTokens);
     }
   }
   for (int f = 0; f < kWeightFormats; ++f) {
     const std::string name(dtype_info(kFormatTypes[f]).name);
     if (const PanelKernels* kernels = panel_kernels(); kernels && kernels->linear[f]) {
       benchmark::RegisterBenchmark(("quant/prefill/panels/" + name).c_str(), prefill_panels,
-                                   *kernels, f);
+                                   *kernels, f, kTokens);
+      for (const int64_t tokens : {1, 2, 3, 4, 6, 8, 12, 16}) {
+        const std::string rows = fmt::format("quant/rows/{}/{}", tokens, name);
+        benchmark::RegisterBenchmark((rows + "/interleaved").c_str(), prefill,
+                                     interleaved_kernel(static_cast<WeightFormat>(f)), f, true,
+                                     tokens);
+        benchmark::RegisterBenchmark((rows + "/panels").c_str(), prefill_panels, *kernels, f,
+                                     tokens);
+      }
     }
     benchmark::RegisterBenchmark(("quant/decode/" + name + "/pool").c_str(), decode_with_pool, f)
         ->UseRealTime();

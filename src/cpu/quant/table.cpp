@@ -12,9 +12,6 @@ extern const QuantKernels quant_kernels;
 namespace x86_vnni {
 extern const QuantKernels quant_kernels;
 }
-namespace x86_amx {
-extern const QuantKernels quant_kernels;
-}
 #elif defined(__aarch64__)
 namespace arm_neon {
 extern const QuantKernels quant_kernels;
@@ -34,7 +31,6 @@ constexpr KernelEntry<const QuantKernels*> kTable[] = {
 #if defined(__x86_64__)
     {Isa::x86_avx2, &x86_avx2::quant_kernels},
     {Isa::x86_vnni, &x86_vnni::quant_kernels},
-    {Isa::x86_amx, &x86_amx::quant_kernels},
 #elif defined(__aarch64__)
     {Isa::arm_neon, &arm_neon::quant_kernels},
     {Isa::arm_dotprod, &arm_dotprod::quant_kernels},

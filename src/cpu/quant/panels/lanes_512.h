@@ -21,15 +21,18 @@ struct CentredLanes512 : Lanes512 {
 
 // The kernels of an instruction set, `Kernels::linear<F>` for each format F.
 template <class Kernels>
-constexpr PanelKernels panels_of_every_format(int64_t rows, int64_t least_rows, int64_t group_bytes,
-                                              void (*pack)(const BlockQ8A*, int64_t, int64_t,
-                                                           int64_t, void*)) {
+constexpr PanelKernels panels_of_every_format(int64_t rows, int64_t row_step, int64_t row_bytes,
+                                              void (*pack)(const BlockQ8A*, const PanelPart&,
+                                                           int64_t, void*),
+                                              int64_t least_rows) {
   using V = CentredLanes512;
   using K = Kernels;
   return {rows,
-          least_rows,
-          group_bytes,
+          row_step,
+          row_bytes,
           pack,
+          least_rows,
+          least_rows,
           {K::template linear<FormatQ8_0<V>>, K::template linear<FormatQ4_0<V>>,
            K::template linear<FormatQ4_1<V>>, K::template linear<FormatQ4_K<V>>,
            K::template linear<FormatQ5_K<V>>, K::template linear<FormatQ6_K<V>>,

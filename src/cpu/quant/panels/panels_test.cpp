@@ -62,8 +62,8 @@ std::vector<RunnableKernels> runnable() {
 std::vector<float> panel_product(const PanelKernels& kernels, WeightFormat format, const Tensor& x,
                                  const Tensor& interleaved) {
   const int64_t m = x.shape()[0], n = interleaved.shape()[0], k = interleaved.shape()[1];
-  Tensor panel = Tensor::zeros(DType::i8, {k / 32 * kernels.group_bytes});
-  kernels.pack(x.as<BlockQ8A>(), 0, m, k, panel.as<int8_t>());
+  Tensor panel = Tensor::zeros(DType::i8, {kernels.bytes(m, k)});
+  kernels.pack(x.as<BlockQ8A>(), {0, m, m}, k, panel.as<int8_t>());
   std::vector<float> y(static_cast<size_t>(m * n), -1.0f);
   kernels.linear[format](panel.as<int8_t>(), interleaved.as<uint8_t>(), y.data(), {m, n, k, n});
   return y;

@@ -15,16 +15,34 @@ namespace {
 using V = quant::CentredLanes512;
 
 constexpr int kTileRows = 16;  // activations per tile
-constexpr int kRows = 128;     // in a panel
+constexpr int kRows = 128;     // in a panel, at most
 constexpr int kTiles = kRows / kTileRows;
 constexpr int kBlock = 8;     // groups of 32 elements whose weights are unpacked at a time
 constexpr int kProducts = 4;  // tiles of activations that stay in registers
 
-// One group of 32 elements of all rows, and of each: d, the sum over the group, over its halves.
-struct PanelGroup {
-  int8_t q[kRows][32];
-  float of_row[4][kRows];
+// Of 16 rows and a group of 32 elements: d, the sum over the group, over its halves.
+struct RowTile {
+  float d[kTileRows], all[kTileRows], sum[2][kTileRows];
 };
+constexpr int64_t kRowBytes = 32 + sizeof(RowTile) / kTileRows;
+
+// Group of 32 elements by group: the bytes of all rows, then their RowTiles.
+template <class Byte>
+struct Panel {
+  Byte* p;
+  int64_t tiles;
+
+  [[nodiscard]] [[gnu::always_inline]] inline Byte* q(int64_t group, int64_t row) const {
+    return p + group * tiles * kTileRows * kRowBytes + row * 32;
+  }
+  [[nodiscard]] [[gnu::always_inline]] inline Byte* rows(int64_t group, int64_t tile) const {
+    return q(group, tiles * kTileRows) + tile * (int64_t)sizeof(RowTile);
+  }
+};
+
+constexpr int64_t tiles_of(int64_t rows) {
+  return (rows + kTileRows - 1) / kTileRows;
+}
 
 // What the formats want to know of a row.
 struct PanelRow {
@@ -35,18 +53,19 @@ BANTAM_QUANT_INLINE float total(const PanelRow& x) {
   return x.all;
 }
 
-void pack(const BlockQ8A* x, int64_t first, int64_t count, int64_t k, void* panel) {
+void pack(const BlockQ8A* x, const PanelPart& part, int64_t k, void* memory) {
   const int64_t groups = k / 32;
-  auto* group = (PanelGroup*)panel;
-  for (int64_t g = 0; g < groups; ++g, ++x, ++group) {
-    for (int64_t i = 0; i < count; ++i) {
+  const Panel<char> panel{(char*)memory, tiles_of(part.of)};
+  for (int64_t g = 0; g < groups; ++g, ++x) {
+    for (int64_t i = 0; i < part.count; ++i) {
       const BlockQ8A& from = x[i * groups];
-      __builtin_memcpy(group->q[first + i], from.q, 32);
-      float* to = group->of_row[0] + first + i;
-      to[0] = from.d;
-      to[kRows] = (float)(from.sum[0] + from.sum[1]);
-      to[2 * kRows] = (float)from.sum[0];
-      to[3 * kRows] = (float)from.sum[1];
+      const int64_t row = part.first + i, at = row % kTileRows;
+      __builtin_memcpy(panel.q(g, row), from.q, 32);
+      RowTile& to = *(RowTile*)(void*)panel.rows(g, row / kTileRows);
+      to.d[at] = from.d;
+      to.all[at] = (float)(from.sum[0] + from.sum[1]);
+      to.sum[0][at] = (float)from.sum[0];
+      to.sum[1][at] = (float)from.sum[1];
     }
   }
 }
@@ -151,14 +170,14 @@ struct Block {
   // Activations whose floats are in registers together, for all parts.
   static constexpr int kPassRows = kTileRows / kParts;
 
-  const PanelGroup* x;
+  Panel<const char> x;  // from the first group of the block on
   const Weights<F, kParts>& w;
   int tiles, count;
   alignas(64) int32_t sums[2][kProducts][kParts][kTileRows][16];
 
-  [[gnu::always_inline]] inline Block(const PanelGroup* groups, const Weights<F, kParts>& weights,
-                                      int tile_count, int group_count)
-      : x(groups), w(weights), tiles(tile_count), count(group_count) {}
+  [[gnu::always_inline]] inline Block(Panel<const char> panel, const Weights<F, kParts>& weights,
+                                      int group_count)
+      : x(panel), w(weights), tiles((int)panel.tiles), count(group_count) {}
 
   // A run of groups and 16 activations.
   struct Unit {
@@ -172,7 +191,7 @@ struct Block {
 
   // Parts in order: the first loads the activations.
   [[gnu::always_inline]] inline void multiply_group(Unit u, int g, int part, int buffer) {
-    const int8_t* q = x[u.first + g].q[u.row];
+    const auto* q = (const int8_t*)x.q(u.first + g, u.row);
     for (int h = 0; h < F::kSums; ++h) {
       const int i = g * F::kSums + h;
       if (part == 0) load_activations(i, q + 16 * h);
@@ -183,13 +202,13 @@ struct Block {
   // Adds a group to the floats of the rows from `row` on within the tile.
   [[gnu::always_inline]] inline void add_group(Unit u, int g, int row, int buffer,
                                                __m512 (*acc)[kParts]) const {
-    const float* of_row = x[u.first + g].of_row[0] + u.row + row;
-    __asm__("" : "+r"(of_row));  // one address for all rows
+    const char* tile = x.rows(u.first + g, u.row / kTileRows) + row * (int)sizeof(float);
+    __asm__("" : "+r"(tile));  // one address for all rows
+    const auto& of_row = *(const RowTile*)(const void*)tile;
     const auto* of_group = sums[buffer] + g * F::kSums;
 #pragma GCC unroll 16
     for (int r = 0; r < kPassRows; ++r) {
-      const PanelRow xr{
-          of_row[r], of_row[kRows + r], {of_row[2 * kRows + r], of_row[3 * kRows + r]}};
+      const PanelRow xr{of_row.d[r], of_row.all[r], {of_row.sum[0][r], of_row.sum[1][r]}};
 #pragma GCC unroll 2
       for (int p = 0; p < kParts; ++p) {
         __m512i isum[F::kSums];
@@ -245,19 +264,18 @@ struct Block {
 // kParts groups of 16 weight rows against a panel. Rows that only fill the last tile are computed
 // from whatever is there.
 template <class F, int kParts>
-void row_groups(const PanelGroup* x, const uint8_t* w, float* y, const QuantLinearShape& shape) {
+void row_groups(Panel<const char> x, const uint8_t* w, float* y, const QuantLinearShape& shape) {
   const int64_t groups = shape.k / 32, stride = groups / F::kGroups * kRowGroup * F::kBytes;
-  const int tiles = (int)((shape.m + kTileRows - 1) / kTileRows);
   alignas(64) __m512 acc[kRows][kParts];
-  __builtin_memset(acc, 0, (size_t)(tiles * kTileRows) * sizeof acc[0]);
+  __builtin_memset(acc, 0, (size_t)(x.tiles * kTileRows) * sizeof acc[0]);
   Weights<F, kParts> unpacked;
-  for (int64_t g = 0; g < groups; g += kBlock, x += kBlock) {
+  for (int64_t g = 0; g < groups; g += kBlock, x.p = x.q(kBlock, 0)) {
     const int count = (int)(groups - g < kBlock ? groups - g : kBlock);
     for (int part = 0; part < kParts; ++part) {
       unpacked.unpack(part, w + part * stride + g / F::kGroups * kRowGroup * F::kBytes, count);
     }
     finish_stores(&unpacked);
-    Block<F, kParts> block(x, unpacked, tiles, count);
+    Block<F, kParts> block(x, unpacked, count);
     block.add_to(acc);
   }
   for (int m = 0; m < shape.m; ++m) {
@@ -268,7 +286,7 @@ void row_groups(const PanelGroup* x, const uint8_t* w, float* y, const QuantLine
 template <class F>
 void multiply_panel(const void* panel, const uint8_t* w, float* y, const QuantLinearShape& shape) {
   const int64_t group_bytes = shape.k / 32 / F::kGroups * kRowGroup * F::kBytes;
-  const auto* x = (const PanelGroup*)panel;
+  const Panel<const char> x{(const char*)panel, tiles_of(shape.m)};
   configure(32 / F::kSums);
   int64_t n = 0;
   for (; n + 2 * kRowGroup <= shape.n; n += 2 * kRowGroup, w += 2 * group_bytes) {
@@ -287,6 +305,6 @@ struct Kernels {
 
 extern const PanelKernels panel_kernels;
 constinit const PanelKernels panel_kernels =
-    quant::panels_of_every_format<Kernels>(kRows, 8, sizeof(PanelGroup), pack);
+    quant::panels_of_every_format<Kernels>(kRows, kTileRows, kRowBytes, pack, 8);
 
 }  // namespace bantam::cpu::x86_amx

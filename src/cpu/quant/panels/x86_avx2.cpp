@@ -19,17 +19,14 @@ namespace bantam::cpu::x86_avx2 {
 
 namespace {
 
-constexpr int kRows = 64;  // of activations in a panel: their sums stay in the first-level cache
+constexpr int kRows = 64;  // of activations, at most: their sums stay in the first-level cache
 constexpr int kParts = kRowGroup / 8;
 
+// 32 elements of a row; a panel has those of all its rows, then the next 32.
 struct PanelBlock {
   float d, total;
   float sum[2];
   uint8_t u[32];  // q + 128
-};
-
-struct PanelGroup {  // 32 elements of all rows
-  PanelBlock rows[kRows];
 };
 
 BANTAM_QUANT_INLINE float total(const PanelBlock& x) {
@@ -40,19 +37,18 @@ struct Lanes : quant::Lanes256 {
   static constexpr bool kCentred = true;
 };
 
-void pack(const BlockQ8A* x, int64_t first, int64_t count, int64_t k, void* panel) {
+void pack(const BlockQ8A* x, const PanelPart& part, int64_t k, void* panel) {
   const int64_t groups = k / 32;
   const __m256i top = _mm256_set1_epi8(-128);
-  for (int64_t m = first; m < first + count; ++m) {
-    PanelGroup* group = (PanelGroup*)panel;
-    for (int64_t g = 0; g < groups; ++g, ++x, ++group) {
+  for (int64_t m = part.first; m < part.first + part.count; ++m) {
+    PanelBlock* to = (PanelBlock*)panel + m;
+    for (int64_t g = 0; g < groups; ++g, ++x, to += part.of) {
       const __m256i q = _mm256_loadu_si256((const __m256i*)(const void*)x->q);
-      PanelBlock& to = group->rows[m];
-      to.d = x->d;
-      to.total = (float)(x->sum[0] + x->sum[1]);
-      to.sum[0] = (float)x->sum[0];
-      to.sum[1] = (float)x->sum[1];
-      _mm256_storeu_si256((__m256i*)(void*)to.u, _mm256_xor_si256(q, top));
+      to->d = x->d;
+      to->total = (float)(x->sum[0] + x->sum[1]);
+      to->sum[0] = (float)x->sum[0];
+      to->sum[1] = (float)x->sum[1];
+      _mm256_storeu_si256((__m256i*)(void*)to->u, _mm256_xor_si256(q, top));
     }
   }
 }
@@ -73,6 +69,8 @@ struct SmallWeights {
   static constexpr int kEach = 8 / F::kSums;  // vectors of an integer sum
   static constexpr int kRun = kFit >= kEach ? kEach : kFit >= 4 ? 4 : 2;
   static constexpr int kRuns = 8 / kRun, kRunsOfSum = kRuns / F::kSums;
+  // Weights of a run may be added as bytes.
+  static_assert(F::kOffset * kRun <= 128 && (F::kMax - F::kOffset) * kRun <= 127);
 
   __m256i w[8][kParts], start[kRuns][kParts];
   typename F::Scales scales[kParts];
@@ -83,15 +81,16 @@ struct SmallWeights {
     for (int r = 0; r < kRuns; ++r) {
       __m256i sum = _mm256_setzero_si256();
       for (int j = r * kRun; j < (r + 1) * kRun; ++j) {
-        w[j][part] = _mm256_sub_epi8(levels[j], _mm256_set1_epi8(F::kOffset));
-        sum = _mm256_sub_epi16(sum, _mm256_maddubs_epi16(top, w[j][part]));
+        w[j][part] =
+            F::kOffset == 0 ? levels[j] : _mm256_sub_epi8(levels[j], _mm256_set1_epi8(F::kOffset));
+        sum = j == r * kRun ? w[j][part] : _mm256_add_epi8(sum, w[j][part]);
       }
-      start[r][part] = sum;
+      start[r][part] = _mm256_sub_epi16(_mm256_setzero_si256(), _mm256_maddubs_epi16(top, sum));
     }
     scales[part] = s;
   }
 
-  [[gnu::always_inline]] inline void multiply(const PanelGroup& x, int count,
+  [[gnu::always_inline]] inline void multiply(const PanelBlock* x, int count,
                                               __m256 (*acc)[kParts]) const {
     constexpr int kKept = 4;
     __m256i kept[kKept][kParts], one = _mm256_set1_epi16(1);
@@ -100,7 +99,7 @@ struct SmallWeights {
       for (int p = 0; p < kParts; ++p) settle(kept[j][p] = w[j][p]);
     }
     for (int m = 0; m < count; ++m) {
-      const PanelBlock& xm = x.rows[m];
+      const PanelBlock& xm = x[m];
       __m256i isum[kParts][F::kSums] = {}, sum[kParts] = {};
       for (int j = 0; j < 8; ++j) {
         const __m256i xj = Lanes::four((const int8_t*)xm.u + 4 * j);
@@ -149,10 +148,10 @@ struct SignedWeights {
     scales[part] = s;
   }
 
-  [[gnu::always_inline]] inline void multiply(const PanelGroup& x, int count,
+  [[gnu::always_inline]] inline void multiply(const PanelBlock* x, int count,
                                               __m256 (*acc)[kParts]) const {
     for (int m = 0; m < count; ++m) {
-      const PanelBlock& xm = x.rows[m];
+      const PanelBlock& xm = x[m];
       __m256i up[kParts] = {start_high[0], start_high[1]};
       __m256i down[kParts] = {start_low[0], start_low[1]};
       for (int j = 0; j < 8; ++j) {
@@ -185,7 +184,7 @@ struct WeightsOf<F, true> {
 
 // One group of 16 weight rows against a panel.
 template <class F>
-void row_group(const PanelGroup* x, const uint8_t* w, float* y, const QuantLinearShape& shape) {
+void row_group(const PanelBlock* x, const uint8_t* w, float* y, const QuantLinearShape& shape) {
   const int64_t groups = shape.k / 32;
   const int count = (int)shape.m;
   __m256 acc[kRows][kParts];
@@ -198,7 +197,7 @@ void row_group(const PanelGroup* x, const uint8_t* w, float* y, const QuantLinea
           [&](int s, const __m256i* levels, const typename F::Scales& scales)
               __attribute__((always_inline)) { unpacked[s].set(part, levels, scales); });
     }
-    for (int s = 0; s < F::kGroups; ++s, ++x) unpacked[s].multiply(*x, count, acc);
+    for (int s = 0; s < F::kGroups; ++s, x += count) unpacked[s].multiply(x, count, acc);
   }
   for (int m = 0; m < count; ++m) {
     for (int p = 0; p < kParts; ++p) _mm256_storeu_ps(y + m * shape.y_stride + 8 * p, acc[m][p]);
@@ -209,7 +208,7 @@ template <class F>
 void linear(const void* panel, const uint8_t* w, float* y, const QuantLinearShape& shape) {
   const int64_t group_bytes = shape.k / 32 / F::kGroups * kRowGroup * F::kBytes;
   for (int64_t n = 0; n < shape.n; n += kRowGroup, w += group_bytes) {
-    row_group<F>((const PanelGroup*)panel, w, y + n, shape);
+    row_group<F>((const PanelBlock*)panel, w, y + n, shape);
   }
 }
 
@@ -220,9 +219,11 @@ using namespace quant;
 extern const PanelKernels panel_kernels;
 constinit const PanelKernels panel_kernels = {
     kRows,
-    16,
-    sizeof(PanelGroup),
+    1,
+    sizeof(PanelBlock),
     pack,
+    16,
+    3,
     {linear<FormatQ8_0<Lanes>>, linear<FormatQ4_0<Lanes>>, linear<FormatQ4_1<Lanes>>,
      linear<FormatQ4_K<Lanes>>, linear<FormatQ5_K<Lanes>>, linear<FormatQ6_K<Lanes>>,
      linear<FormatQ5_0<Lanes>>, linear<FormatQ5_1<Lanes>>, linear<FormatQ2_K<Lanes>>,

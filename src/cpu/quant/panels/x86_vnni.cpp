@@ -10,35 +10,30 @@ namespace {
 
 using V = quant::CentredLanes512;
 
-constexpr int kRows = 64;     // of activations in a panel: their sums stay in the first-level cache
+constexpr int kRows = 64;     // of activations, at most: their sums stay in the first-level cache
 constexpr int kTogether = 2;  // rows of activations whose chains of dot products alternate
 
+// 32 elements of a row; a panel has those of all its rows, then the next 32.
 struct PanelBlock {
   float d, total;
   float sum[2];
   uint8_t u[32];  // q + 128
 };
 
-// One group of 32 elements of all rows.
-struct PanelGroup {
-  PanelBlock rows[kRows];
-};
-
 BANTAM_QUANT_INLINE float total(const PanelBlock& x) {
   return x.total;
 }
 
-void pack(const BlockQ8A* x, int64_t first, int64_t count, int64_t k, void* panel) {
+void pack(const BlockQ8A* x, const PanelPart& part, int64_t k, void* panel) {
   const int64_t groups = k / 32;
-  for (int64_t m = first; m < first + count; ++m) {
-    auto* group = (PanelGroup*)panel;
-    for (int64_t g = 0; g < groups; ++g, ++x, ++group) {
-      PanelBlock& to = group->rows[m];
-      to.d = x->d;
-      to.total = (float)(x->sum[0] + x->sum[1]);
-      to.sum[0] = (float)x->sum[0];
-      to.sum[1] = (float)x->sum[1];
-      for (int i = 0; i < 32; ++i) to.u[i] = (uint8_t)(x->q[i] ^ -128);
+  for (int64_t m = part.first; m < part.first + part.count; ++m) {
+    PanelBlock* to = (PanelBlock*)panel + m;
+    for (int64_t g = 0; g < groups; ++g, ++x, to += part.of) {
+      to->d = x->d;
+      to->total = (float)(x->sum[0] + x->sum[1]);
+      to->sum[0] = (float)x->sum[0];
+      to->sum[1] = (float)x->sum[1];
+      for (int i = 0; i < 32; ++i) to->u[i] = (uint8_t)(x->q[i] ^ -128);
     }
   }
 }
@@ -85,21 +80,21 @@ struct Weights {
     }
   }
 
-  [[gnu::always_inline]] inline void multiply(const PanelGroup& x, int count,
+  [[gnu::always_inline]] inline void multiply(const PanelBlock* x, int count,
                                               __m512 (*acc)[kParts]) const {
     __m512i kept[8][kParts];
     for (int j = 0; j < 8; ++j) {
       for (int p = 0; p < kParts; ++p) kept[j][p] = w[j][p];
     }
     int m = 0;
-    for (; m + kTogether <= count; m += kTogether) rows<kTogether>(x.rows + m, kept, acc + m);
-    for (; m < count; ++m) rows<1>(x.rows + m, kept, acc + m);
+    for (; m + kTogether <= count; m += kTogether) rows<kTogether>(x + m, kept, acc + m);
+    for (; m < count; ++m) rows<1>(x + m, kept, acc + m);
   }
 };
 
 // kParts groups of 16 weight rows against a panel.
 template <class F, int kParts>
-void row_groups(const PanelGroup* x, const uint8_t* w, float* y, const QuantLinearShape& shape) {
+void row_groups(const PanelBlock* x, const uint8_t* w, float* y, const QuantLinearShape& shape) {
   const int64_t groups = shape.k / 32, stride = groups / F::kGroups * kRowGroup * F::kBytes;
   const int count = (int)shape.m;
   alignas(64) __m512 acc[kRows][kParts];
@@ -117,7 +112,7 @@ void row_groups(const PanelGroup* x, const uint8_t* w, float* y, const QuantLine
                                                                                  scales);
                                                                });
     }
-    for (int s = 0; s < F::kGroups; ++s, ++x) unpacked[s].multiply(*x, count, acc);
+    for (int s = 0; s < F::kGroups; ++s, x += count) unpacked[s].multiply(x, count, acc);
   }
   for (int m = 0; m < count; ++m) {
     for (int p = 0; p < kParts; ++p) V::store(y + m * shape.y_stride + 16 * p, acc[m][p]);
@@ -127,7 +122,7 @@ void row_groups(const PanelGroup* x, const uint8_t* w, float* y, const QuantLine
 template <class F>
 void multiply(const void* panel, const uint8_t* w, float* y, const QuantLinearShape& shape) {
   const int64_t group_bytes = shape.k / 32 / F::kGroups * kRowGroup * F::kBytes;
-  const auto* x = (const PanelGroup*)panel;
+  const auto* x = (const PanelBlock*)panel;
   int64_t n = 0;
   for (; n + 2 * kRowGroup <= shape.n; n += 2 * kRowGroup, w += 2 * group_bytes) {
     row_groups<F, 2>(x, w, y + n, shape);
@@ -144,6 +139,6 @@ struct Kernels {
 
 extern const PanelKernels panel_kernels;
 constinit const PanelKernels panel_kernels =
-    quant::panels_of_every_format<Kernels>(kRows, 8, sizeof(PanelGroup), pack);
+    quant::panels_of_every_format<Kernels>(kRows, 1, sizeof(PanelBlock), pack, 6);
 
 }  // namespace bantam::cpu::x86_vnni

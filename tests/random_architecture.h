@@ -34,7 +34,7 @@ inline bool is_one_of(const Architecture& a, std::initializer_list<std::string_v
 
 // What mixtures of experts, state spaces and hybrids have besides.
 inline void add_parts(const Architecture& a, const Sizes& s, ModelConfig& c) {
-  if (is_one_of(a, {"olmoe", "qwen2moe", "qwen3moe", "phimoe", "gpt-oss", "deepseek2",
+  if (is_one_of(a, {"granitemoe", "olmoe", "qwen2moe", "qwen3moe", "phimoe", "gpt-oss", "deepseek2",
                     "granitehybrid", "lfm2moe"})) {
     c.experts.count = 6;
     c.experts.used = 2;

@@ -21,6 +21,7 @@ void make_random(const Options& o) {
   if (o.context > 0) config.context_length = o.context;
   const QuantizeOptions wanted = parse_weight_types(o.type);
   const auto type_of = [&](const WeightShape& w) {
+    if (!is_projection(w.name)) return DType::f32;
     return type_for_row(wanted_type(wanted, w.name, config), w.shape[-1]);
   };
   Model model = random_model(config, type_of, o.seed);

@@ -26,18 +26,6 @@ void check_type(DType dtype) {
   }
 }
 
-// Matrices that are looked up or applied element by element, or that decide more than they weigh:
-// they keep their type, as in files made elsewhere.
-bool is_projection(std::string_view name) {
-  static constexpr std::string_view kOthers[] = {"_norm",          "ffn_gate_inp",  "ssm_conv1d",
-                                                 "shortconv.conv", "position_embd", "token_types",
-                                                 "attn_rel_b"};
-  if (!name.ends_with(".weight")) return false;
-  return std::none_of(std::begin(kOthers), std::end(kOthers), [&](std::string_view other) {
-    return name.find(other) != std::string_view::npos;
-  });
-}
-
 // For rows that are no whole blocks of 256.
 DType with_smaller_blocks(DType wanted) {
   switch (wanted) {
@@ -76,6 +64,16 @@ Tensor convert(const Tensor& source, DType dtype, ThreadPool& pool) {
 }
 
 }  // namespace
+
+bool is_projection(std::string_view name) {
+  static constexpr std::string_view kOthers[] = {"_norm",          "ffn_gate_inp",  "ssm_conv1d",
+                                                 "shortconv.conv", "position_embd", "token_types",
+                                                 "attn_rel_b"};
+  if (!name.ends_with(".weight")) return false;
+  return std::none_of(std::begin(kOthers), std::end(kOthers), [&](std::string_view other) {
+    return name.find(other) != std::string_view::npos;
+  });
+}
 
 DType type_for_row(DType wanted, int64_t n) {
   const auto fits = [n](DType dtype) { return n % dtype_info(dtype).block_length == 0; };

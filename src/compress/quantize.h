@@ -34,6 +34,10 @@ struct QuantizeResult {
 // that holds no weights or that Bantam does not write.
 QuantizeResult quantize(const Model& model, const QuantizeOptions& options);
 
+// Whether the named weight is one to quantise: not a matrix that is looked up or applied element by
+// element, or that decides more than it weighs. Those keep their type, as in files made elsewhere.
+bool is_projection(std::string_view weight);
+
 // The type that the options ask for, for the named matrix of a model.
 DType wanted_type(const QuantizeOptions& options, std::string_view weight,
                   const ModelConfig& config);

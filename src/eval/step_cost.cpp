@@ -63,10 +63,24 @@ int64_t screened_cost(const Executor::Observation& s, size_t input) {
   return std::min(bytes, bytes / s.inputs[1].shape[0] * computed);
 }
 
+// Of the experts that some row was sent to; x [N, K], w [E, N, K], offsets [E + 1].
+int64_t expert_cost(const Executor::Observation& s) {
+  const TensorView& w = s.inputs[1];
+  const int64_t experts = w.shape[0];
+  if (s.inputs.size() < 3) return w.bytes();
+  const auto* offsets = s.inputs[2].as<int32_t>();
+  int64_t used = 0;
+  for (int64_t e = 0; e < experts; ++e) used += offsets[e + 1] > offsets[e] ? 1 : 0;
+  return w.bytes() / experts * used;
+}
+
+int64_t rows_of(const TensorView& x) {
+  return x.shape.elements() / std::max<int64_t>(x.shape[-1], 1);
+}
+
 double product_operations(const Executor::Observation& s) {
   double sum = 0;
-  const TensorView& x = s.inputs[0];
-  const int64_t rows = x.shape.elements() / std::max<int64_t>(x.shape[-1], 1);
+  const int64_t rows = rows_of(s.inputs[0]);
   for (size_t i = 1; i < s.inputs.size(); ++i) {
     sum += 2.0 * static_cast<double>(rows) * static_cast<double>(s.inputs[i].shape.elements());
   }
@@ -90,6 +104,7 @@ StepCost cost_of(const Graph& g, const Executor::Observation& s) {
       bytes = input.bytes() / std::max<int64_t>(all, 1) * std::min(cells.read, all);
     }
     if (op == "cache_write" && i == 0) bytes = s.inputs[1].shape.elements() * 2;
+    if (op == "expert_linear" && i == 1) bytes = expert_cost(s);
     if (op == "screened_linear" && i >= 1 && i <= 3) bytes = screened_cost(s, i);
     cost.bytes += bytes;
     if (kind == "weight") cost.weight_bytes += bytes;
@@ -100,6 +115,9 @@ StepCost cost_of(const Graph& g, const Executor::Observation& s) {
   }
   if (op == "linear" || op == "linear_group") {
     cost.operations = product_operations(s);
+  } else if (op == "expert_linear") {
+    const Shape& w = s.inputs[1].shape;
+    cost.operations = 2.0 * static_cast<double>(rows_of(s.inputs[0]) * w[1] * w[2]);
   } else if (attends) {
     const Shape& q = s.inputs[0].shape;
     cost.operations = 4.0 * static_cast<double>(cells.looked_at) * static_cast<double>(q[1] * q[2]);

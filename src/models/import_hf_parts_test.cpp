@@ -344,6 +344,46 @@ TEST(ImportHf, ABlockOfGraniteHybridMayHaveExperts) {
   EXPECT_EQ(read_config(imported, "imported").experts, m.experts);
 }
 
+TEST(ImportHf, GraniteMayHaveExpertsInEveryBlock) {
+  for (const int64_t shared : {0, 10}) {
+    ModelConfig m = small_config("granitemoe");
+    m.logit_scale = 6;
+    m.embedding_scale = 12;
+    m.feed_forward_length = 12;
+    m.experts.count = 3;
+    m.experts.used = 2;
+    m.experts.feed_forward_length = 12;
+    m.experts.shared_feed_forward_length = shared;
+    const FolderCase c{.fixture = "",
+                       .model_type = shared > 0 ? "granitemoeshared" : "granitemoe",
+                       .names = common_but({{"ffn_gate_inp", "block_sparse_moe.router.layer"},
+                                            {"ffn_down_exps", "block_sparse_moe.output_linear"},
+                                            {"ffn_down_shexp", "shared_mlp.output_linear"}}),
+                       .pairs = true,
+                       .joins = {{"ffn_gate_exps.weight", "ffn_up_exps.weight",
+                                  "block_sparse_moe.input_linear.weight", halves},
+                                 {"ffn_gate_shexp.weight", "ffn_up_shexp.weight",
+                                  "shared_mlp.input_linear.weight", halves}},
+                       .config = [shared](const GgufFile&, Json& j) {
+                         j["num_local_experts"] = j["num_experts"];
+                         j.erase("num_experts");
+                         j["intermediate_size"] = 12;
+                         if (shared > 0) j["shared_intermediate_size"] = shared;
+                       }};
+    const TemporaryFolder folder;
+    const GgufFile file = test::random_file(m);
+    test::FolderWriter(file, c, folder.path()).write();
+    const GgufFile imported = parsed(hf_folder_to_gguf(folder.path(), std::nullopt));
+    for (const GgufTensor& info : file.tensors()) {
+      const Tensor a = file.tensor(info.name), b = imported.tensor(info.name);
+      ASSERT_EQ(a.shape(), b.shape()) << info.name;
+      EXPECT_EQ(std::memcmp(a.data(), b.data(), static_cast<size_t>(a.bytes())), 0) << info.name;
+    }
+    EXPECT_EQ(read_config(imported, "imported").experts, m.experts);
+    EXPECT_EQ(read_config(imported, "imported").embedding_scale, 12);
+  }
+}
+
 TEST(ImportHf, Lfm2MixesExpertsAfterItsFirstBlocks) {
   ModelConfig m = small_config("lfm2moe");
   m.rope_pairs = ops::RopePairs::halves;

@@ -38,6 +38,21 @@ ModelConfig qwen(std::string_view architecture, int64_t width, int64_t layers, i
   return c;
 }
 
+ModelConfig granite_moe(int64_t width, int64_t layers, int64_t expert, int64_t heads,
+                        int64_t experts, int64_t used) {
+  ModelConfig c = llama(49155, width, layers, expert, heads, 8, 8192, 1e4, true);
+  c.architecture = "granitemoe";
+  c.norm_eps = 1e-6;
+  c.embedding_scale = 12;
+  c.residual_scale = 0.22;
+  c.attention_scale = 1.0 / static_cast<double>(c.head_size);
+  c.logit_scale = 6;
+  c.experts.count = experts;
+  c.experts.used = used;
+  c.experts.feed_forward_length = expert;
+  return c;
+}
+
 ModelConfig t5(int64_t width, int64_t blocks, int64_t feed_forward, int64_t heads, bool flan) {
   ModelConfig c;
   c.architecture = "t5";
@@ -70,6 +85,8 @@ const std::vector<KnownShape>& shapes() {
       {"qwen3-0.6b", qwen("qwen3", 1024, 28, 3072, 16, 8, true)},
       {"qwen3-1.7b", qwen("qwen3", 2048, 28, 6144, 16, 8, true)},
       {"qwen3-4b", qwen("qwen3", 2560, 36, 9728, 32, 8, true)},
+      {"granite-3.1-1b-a400m", granite_moe(1024, 24, 512, 16, 32, 8)},
+      {"granite-3.1-3b-a800m", granite_moe(1536, 32, 512, 24, 40, 8)},
       {"t5-small", t5(512, 6, 2048, 8, false)},
       {"flan-t5-small", t5(512, 8, 1024, 6, true)},
       {"flan-t5-base", t5(768, 12, 2048, 12, true)},
@@ -80,15 +97,17 @@ const std::vector<KnownShape>& shapes() {
 
 constexpr int64_t kRows = 61;  // distinct rows of a matrix
 
+// [..., columns], for instance of experts.
 Tensor matrix(const Shape& shape, DType type, Random& random) {
-  const int64_t rows = std::min(kRows, shape[0]), columns = shape[1];
+  const int64_t columns = shape[-1], all_rows = shape.elements() / columns;
+  const int64_t rows = std::min(kRows, all_rows);
   const float deviation = 1 / std::sqrt(static_cast<float>(columns));
   Tensor some = Tensor::zeros(DType::f32, {rows, columns});
   for (int64_t i = 0; i < rows * columns; ++i) some.as<float>()[i] = deviation * random.normal();
   const Tensor stored = some.to(type);
   Tensor all = Tensor::zeros(type, shape);
   const auto bytes = static_cast<size_t>(row_bytes(type, columns));
-  for (int64_t r = 0; r < shape[0]; ++r) {
+  for (int64_t r = 0; r < all_rows; ++r) {
     std::memcpy(all.as<std::byte>() + static_cast<size_t>(r) * bytes,
                 stored.as<std::byte>() + static_cast<size_t>(r % rows) * bytes, bytes);
   }

@@ -1,8 +1,10 @@
 #include "models/architectures.h"
 #include "models/blocks.h"
+#include "models/experts.h"
 
 // Granite 3 (IBM 2024): Llama with multipliers of the embedding, of attention scores, of what a
-// block adds to the stream, and a divisor of the logits (after Yang et al. 2022, muP).
+// block adds to the stream, and a divisor of the logits (after Yang et al. 2022, muP). Its mixtures
+// have experts, and some of them one for all tokens, in place of each feed-forward.
 
 namespace bantam {
 namespace {
@@ -15,6 +17,12 @@ void keys(ConfigKeys& k, ModelConfig& c) {
   k.positive("logit_scale", c.logit_scale);
 }
 
+void mixture_keys(ConfigKeys& k, ModelConfig& c) {
+  keys(k, c);
+  expert_keys(k, c);
+  k.size("expert_shared_feed_forward_length", c.experts.shared_feed_forward_length);
+}
+
 Value attention(Builder& b, const ModelConfig& c, Value x) {
   const Value h = b.rms_norm(x, b.name("attn_norm"), c.norm_eps);
   const Value y = attend(b, c, rotate(b, c, project_heads(b, c, h)));
@@ -23,7 +31,12 @@ Value attention(Builder& b, const ModelConfig& c, Value x) {
 
 Value feed_forward(Builder& b, const ModelConfig& c, Value x) {
   const Value h = b.rms_norm(x, b.name("ffn_norm"), c.norm_eps);
-  return ops::scale(b.g, swiglu_feed_forward(b, c, h), c.residual_scale);
+  if (c.experts.count == 0) return ops::scale(b.g, swiglu_feed_forward(b, c, h), c.residual_scale);
+  Value y = mixture_of_experts(b, c, h, {});
+  if (const int64_t shared = c.experts.shared_feed_forward_length; shared > 0) {
+    y = ops::add(b.g, y, shared_expert(b, c, h, shared));
+  }
+  return ops::scale(b.g, y, c.residual_scale);
 }
 
 Value build(Builder& b, const ModelConfig& c) {
@@ -41,5 +54,9 @@ Value build(Builder& b, const ModelConfig& c) {
 
 extern const Architecture granite_architecture{
     .name = "granite", .rope_pairs = ops::RopePairs::interleaved, .keys = keys, .build = build};
+extern const Architecture granitemoe_architecture{.name = "granitemoe",
+                                                  .rope_pairs = ops::RopePairs::interleaved,
+                                                  .keys = mixture_keys,
+                                                  .build = build};
 
 }  // namespace bantam

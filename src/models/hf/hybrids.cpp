@@ -82,13 +82,6 @@ constexpr TensorRule kLfm2Experts[] = {
     {"feed_forward.experts.*.w3", "ffn_up_exps", &stack},
 };
 
-constexpr TensorRule kGraniteExperts[] = {
-    {"block_sparse_moe.router.layer", "ffn_gate_inp"},
-    {"block_sparse_moe.input_linear", "ffn_gate_exps ffn_up_exps", &halves},
-    {"block_sparse_moe.output_linear", "ffn_down_exps"},
-    {"shared_mlp.input_linear", "ffn_gate_shexp ffn_up_shexp", &halves},
-    {"shared_mlp.output_linear", "ffn_down_shexp"},
-};
 constexpr TensorRule kGraniteDense[] = {
     {"shared_mlp.input_linear", "ffn_gate ffn_up", &halves},
     {"shared_mlp.output_linear", "ffn_down"},
@@ -107,10 +100,6 @@ constexpr KeyRule kLfm2MixtureKeys[] = {
     {"num_dense_layers", "leading_dense_block_count"},
     {"routed_scaling_factor", "expert_weights_scale", KeyRule::number},
 };
-constexpr KeyRule kGraniteSharedKeys[] = {
-    {"shared_intermediate_size", "expert_shared_feed_forward_length"},
-};
-
 int64_t inner_size(const KeyWriter& k) {
   const int64_t expand = first_of(k.config, {"expand", "mamba_expand"}).integer(2);
   return k.config["mamba_d_ssm"].integer(expand * k.d.embedding);

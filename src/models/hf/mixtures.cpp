@@ -125,6 +125,11 @@ constexpr Tensors kMixtralTensors = {
     {"", kStem}, {kLayers, kPairs}, {kLayers, kAttention}, {kLayers, kNorms}, {kLayers, kMixtral}};
 constexpr Tensors kPhiMoe = {
     {"", kStem}, {kLayers, kAttention}, {kLayers, kNorms}, {kLayers, kMixtral}};
+constexpr Tensors kGraniteTensors = {{"", kStem},
+                                     {kLayers, kPairs},
+                                     {kLayers, kAttention},
+                                     {kLayers, kNorms},
+                                     {kLayers, kGraniteExperts}};
 constexpr Tensors kQwen = {{"", kStem},
                            {kLayers, kAttention},
                            {kLayers, kNorms},
@@ -142,6 +147,11 @@ constexpr Family kFamilies[] = {
     {"qwen2_moe", "qwen2moe", kQwen, {kMixtureKeys, kSharedKeys}, every_block},
     {"qwen3_moe", "qwen3moe", kQwen, {kMixtureKeys, kSharedKeys}, every_block},
     {"olmoe", "olmoe", kQwen, {kMixtureKeys}},
+    {"granitemoe", "granitemoe", kGraniteTensors, {kMixtureKeys, kGraniteKeys}},
+    {"granitemoeshared",
+     "granitemoe",
+     kGraniteTensors,
+     {kMixtureKeys, kGraniteSharedKeys, kGraniteKeys}},
     {"gpt_oss", "gpt-oss", kGptOssTensors, {kGptOssKeys, kMixtureKeys, kWindowKeys}, gpt_oss_keys},
     {"deepseek_v2", "deepseek2", kDeepSeekTensors, {kMixtureKeys, kDeepSeekKeys}, deepseek_keys},
     {"deepseek_v3", "deepseek2", kDeepSeekTensors, {kMixtureKeys, kDeepSeekKeys}, deepseek_keys},

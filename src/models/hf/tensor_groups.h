@@ -40,6 +40,14 @@ inline constexpr TensorRule kFeedForward[] = {
     {"mlp.down_proj", "ffn_down"},
 };
 
+inline constexpr TensorRule kGraniteExperts[] = {
+    {"block_sparse_moe.router.layer", "ffn_gate_inp"},
+    {"block_sparse_moe.input_linear", "ffn_gate_exps ffn_up_exps", &halves},
+    {"block_sparse_moe.output_linear", "ffn_down_exps"},
+    {"shared_mlp.input_linear", "ffn_gate_shexp ffn_up_shexp", &halves},
+    {"shared_mlp.output_linear", "ffn_down_shexp"},
+};
+
 inline constexpr KeyRule kWindowKeys[] = {
     {"sliding_window", "attention.sliding_window"},
 };
@@ -57,6 +65,9 @@ inline constexpr KeyRule kGraniteKeys[] = {
     {"residual_multiplier", "residual_scale", KeyRule::number},
     {"embedding_multiplier", "embedding_scale", KeyRule::number},
     {"attention_multiplier", "attention.scale", KeyRule::number},
+};
+inline constexpr KeyRule kGraniteSharedKeys[] = {
+    {"shared_intermediate_size", "expert_shared_feed_forward_length"},
 };
 
 }  // namespace bantam::hf

@@ -72,13 +72,20 @@ TEST_F(Inspect, TellsAPersonWhatAModelIs) {
   for (const char* text :
        {"architecture    llama", "licence         apache-2.0", "parameters      17.", "layers  ",
         "2 of 16, 1 for keys and values", "24 tokens", "259 tokens", "file  ", "32.00 bits each",
-        "feed-forward", "attention", "memory at context", "[user] What is a bantam?"}) {
+        "feed-forward", "attention", "memory at context", "program", "[user] What is a bantam?"}) {
     EXPECT_TRUE(has(o, text)) << text << "\n" << o.output;
   }
   const Json json = facts(path("chat.gguf"));
   EXPECT_EQ(json["memory"].back()["context"], 24);
   EXPECT_GT(json["memory"].back()["total_bytes"], json["weight_bytes"]);
   EXPECT_EQ(json["licence"], "apache-2.0");
+  for (const Json& at : json["memory"]) {
+    int64_t sum = 0;
+    for (const char* part : {"weights", "cache", "activations", "process"}) {
+      sum += at[fmt::format("{}_bytes", part)].get<int64_t>();
+    }
+    EXPECT_EQ(at["total_bytes"], sum);
+  }
   int64_t parameters = 0;
   for (const Json& group : json["groups"]) parameters += group["parameters"].get<int64_t>();
   EXPECT_EQ(parameters, json["parameters"]);
@@ -88,7 +95,15 @@ TEST_F(Inspect, NamesThePartsOfOtherKindsOfModels) {
   ModelConfig mixture = test::tiny_llama();
   mixture.experts = {.count = 4, .used = 2, .feed_forward_length = 24};
   save_model(test::random_model(mixture), path("m.gguf"));
-  EXPECT_TRUE(has(bantam("inspect " + path("m.gguf")), "4, of which each token uses 2"));
+  const Outcome m = bantam("inspect " + path("m.gguf"));
+  EXPECT_TRUE(has(m, "4, of which each token uses 2; feed-forward 24 in each")) << m.output;
+  EXPECT_TRUE(has(m, "routers")) << m.output;
+  const Json counts = facts(path("m.gguf"));
+  for (const Json& group : counts["groups"]) {
+    if (group["group"] != "experts") continue;
+    const int64_t idle = group["parameters"].get<int64_t>() / 2;
+    EXPECT_EQ(counts["active_parameters"], counts["parameters"].get<int64_t>() - idle);
+  }
   ModelConfig mamba{
       .architecture = "mamba",
       .context_length = 24,
@@ -100,6 +115,8 @@ TEST_F(Inspect, NamesThePartsOfOtherKindsOfModels) {
   const Outcome s = bantam("inspect " + path("s.gguf"));
   EXPECT_TRUE(has(s, "64 channels, states of 8, convolution over 4")) << s.output;
   EXPECT_FALSE(has(s, "for keys and values")) << s.output;
+  EXPECT_FALSE(has(s, "feed-forward")) << s.output;
+  EXPECT_TRUE(has(s, "licence         not stated in the file")) << s.output;
   ModelConfig bert = test::tiny_llama();
   bert.architecture = "bert";
   bert.head_count_kv = 2;
@@ -152,11 +169,12 @@ class WrongFile : public Inspect {
     return bantam("inspect " + path("wrong.gguf"));
   }
 
-  static void expect_one_error(const Outcome& o, std::string_view names) {
+  static void expect_one_error(const Outcome& o, std::string_view names,
+                               std::string_view file = "wrong.gguf") {
     EXPECT_EQ(o.code, 1) << o.output;
     EXPECT_EQ(std::count(o.output.begin(), o.output.end(), '\n'), 1) << o.output;
     EXPECT_TRUE(has(o, names)) << o.output;
-    EXPECT_TRUE(has(o, "wrong.gguf")) << o.output;
+    EXPECT_TRUE(has(o, file)) << o.output;
   }
 };
 
@@ -213,11 +231,55 @@ TEST_F(WrongFile, NamesATemplateThatCallsItselfWithoutEnd) {
   const Outcome o = inspect(with(endless));
   EXPECT_EQ(o.code, 0) << o.output;
   EXPECT_TRUE(has(o, "chat: [")) << o.output;
-  EXPECT_TRUE(has(o, "chat template")) << o.output;
+  EXPECT_TRUE(has(o, "tokenizer.chat_template")) << o.output;
   EXPECT_TRUE(has(inspect(with("{% for x in range(99999999999) %}{% endfor %}")), "chat: ["));
   EXPECT_TRUE(has(inspect(with("{% if %}")), "chat: ["));
-  const Outcome chat = bantam("chat " + path("wrong.gguf"), "hello");
-  EXPECT_NE(chat.code, 0) << chat.output;
+  // A chat is refused at once, in one line.
+  expect_one_error(bantam("chat " + path("wrong.gguf"), "hello"), "tokenizer.chat_template", "");
+}
+
+TEST_F(WrongFile, NamesATemplateThatIsNoText) {
+  const Outcome o =
+      inspect([](GgufWriter& out) { out.set("tokenizer.chat_template", uint32_t{5}); });
+  EXPECT_TRUE(has(o, "tokenizer.chat_template: expected string, got u32")) << o.output;
+  expect_one_error(bantam("chat " + path("wrong.gguf"), "hello"),
+                   "tokenizer.chat_template: expected string, got u32", "");
+}
+
+TEST_F(WrongFile, NamesATokenizerThatBantamLacks) {
+  const Outcome o =
+      inspect([](GgufWriter& out) { out.set("tokenizer.ggml.model", std::string("rwkv")); });
+  EXPECT_EQ(o.code, 0) << o.output;
+  EXPECT_TRUE(has(o, "a tokenizer that Bantam does not know: rwkv")) << o.output;
+  write_text_file(path("t.txt"), "some text");
+  for (const std::string& command :
+       {"run " + path("wrong.gguf") + " abc", "chat " + path("wrong.gguf"),
+        "perplexity " + path("wrong.gguf") + " --text " + path("t.txt")}) {
+    expect_one_error(bantam(command, "hello"), "tokenizer.ggml.model: expected \"gpt2\"", "");
+  }
+}
+
+TEST_F(WrongFile, NamesATokenIdOutsideOfTheVocabulary) {
+  expect_one_error(
+      inspect([](GgufWriter& out) { out.set("tokenizer.ggml.eos_token_id", uint32_t{4000}); }),
+      "tokenizer.ggml.eos_token_id");
+}
+
+TEST_F(WrongFile, CommandsNoTerminal) {
+  const Outcome o = inspect([](GgufWriter& out) {
+    out.set("general.name", std::string("a\x1b[31m\nb"));
+    out.set("general.license", std::string("c\x1b]0;d\x07"));
+    out.set("some.key", std::string("\x1b[2J"));
+    out.set("tokenizer.chat_template", std::string("e\x1b[1m{{ messages[-1].content }}"));
+  });
+  EXPECT_EQ(o.code, 0) << o.output;
+  EXPECT_EQ(o.output.find('\x1b'), std::string::npos) << o.output;
+  EXPECT_TRUE(has(o, "name            a\\x1b[31m b\n")) << o.output;
+  EXPECT_TRUE(has(o, "e\\x1b[1mWhat is a bantam?")) << o.output;
+  const Outcome refused = inspect([](GgufWriter& out) {
+    out.set("general.architecture", std::string("x\x1b[31m\nbantam: all is well"));
+  });
+  expect_one_error(refused, "x\\x1b[31m bantam");
 }
 
 TEST_F(Program, LearnsTokenizersOfBothKinds) {

@@ -118,7 +118,7 @@ TEST_F(ImportProgram, TellsWhatIsWrongWithAChatTemplate) {
   set_template("{% for m in messages %}{{ m.role ");
   const Outcome o = import();
   EXPECT_EQ(o.code, 0) << o.output;
-  EXPECT_SAYS(o, "chat template");
+  EXPECT_SAYS(o, "tokenizer.chat_template");
 }
 
 TEST_F(ImportProgram, RefusesWeightsThatItDoesNotRead) {

@@ -13,7 +13,7 @@ constexpr int kMaxDepth = 64;
 // What a message shows of a value.
 std::string shown(const nlohmann::json* value) {
   if (value == nullptr) return "nothing";
-  if (value->is_array()) return "an array";
+  if (value->is_array()) return fmt::format("an array of {}", value->size());
   if (value->is_object()) return "an object";
   const std::string text = value->dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
   return text.size() <= 60 ? text : text.substr(0, 57) + "...";

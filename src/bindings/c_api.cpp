@@ -67,10 +67,7 @@ void need(bool given, const char* what) {
 const bantam::Tokenizer& tokenizer_of(const bantam_model* model) {
   need(model != nullptr, "model");
   const auto& tokenizer = model->engine->model().tokenizer;
-  if (!tokenizer) {
-    bantam::fail(bantam::ErrorKind::model, model->engine->model().name,
-                 "expected a model with a tokenizer, got none");
-  }
+  if (!tokenizer) bantam::fail_without_tokenizer(model->engine->model());
   return *tokenizer;
 }
 

@@ -55,7 +55,7 @@ class Conversation {
         }
       } catch (const Error& e) {
         if (e.kind() != ErrorKind::usage && !editor_.interactive()) throw;
-        note(e.what());
+        note(one_line(e.what()));
         failed_ = true;
       }
     }
@@ -71,7 +71,18 @@ class Conversation {
 
   static void note(std::string_view text) { std::cerr << text << "\n"; }
 
+  // A template that cannot work is told at once, not behind the first message. It may refuse this
+  // one, though.
+  void try_template() const {
+    try {
+      static_cast<void>(chat_.format().render(std::vector<ChatMessage>{{"user", "Hello"}}, true));
+    } catch (const Error& e) {
+      if (e.kind() != ErrorKind::usage) throw;
+    }
+  }
+
   void greet() {
+    try_template();
     const ChatFormat& format = chat_.format();
     if (!format.own()) {
       note(
@@ -82,7 +93,7 @@ class Conversation {
     }
     if (editor_.interactive()) {
       note(fmt::format("{}, context of {} tokens. /help lists commands, Ctrl-D ends.",
-                       engine_->model().name, engine_->context()));
+                       one_line(engine_->model().name), engine_->context()));
     }
   }
 

@@ -33,10 +33,29 @@ std::shared_ptr<const Model> open_model(const std::string& path) {
 }
 
 const Tokenizer& tokenizer_of(const Model& model) {
-  if (model.tokenizer == nullptr) {
-    fail(ErrorKind::model, model.name, "expected a model with a tokenizer, got none");
-  }
+  if (model.tokenizer == nullptr) fail_without_tokenizer(model);
   return *model.tokenizer;
+}
+
+std::string printable(std::string_view text) {
+  constexpr size_t kShown = 4000;
+  const std::string_view shown = text.substr(0, kShown);
+  std::string out;
+  for (size_t i = 0; i < shown.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(shown[i]);
+    const auto next = static_cast<unsigned char>(i + 1 < shown.size() ? shown[i + 1] : 0);
+    const bool upper = byte == 0xC2 && next >= 0x80 && next < 0xA0;  // U+0080 to U+009F
+    const bool lower = (byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7F;
+    out += upper || lower ? fmt::format("\\x{:02x}", byte) : std::string(1, shown[i]);
+  }
+  return text.size() > kShown ? out + "..." : out;
+}
+
+std::string one_line(std::string_view text) {
+  std::string out = printable(text);
+  std::ranges::replace(out, '\n', ' ');
+  std::ranges::replace(out, '\t', ' ');
+  return out;
 }
 
 std::string take_model(std::vector<std::string>& words) {

@@ -53,6 +53,11 @@ std::string read_stdin();
 bool stdin_is_terminal();
 bool stdout_is_terminal();
 
+// What files and templates say, fit to be shown: no byte of it commands the terminal. Line ends and
+// tabs stay, or become spaces in one_line; long texts are cut.
+std::string printable(std::string_view text);
+std::string one_line(std::string_view text);
+
 std::string human_bytes(int64_t bytes);     // "1.2 GiB"
 std::string human_count(int64_t count);     // "15.2 M"
 std::string human_seconds(double seconds);  // "12.3 ms"

@@ -100,7 +100,7 @@ std::string shown(const GgufValue& value) {
   const Json json = to_json(value);
   std::string text = json.is_string() ? json.get<std::string>() : json.dump();
   if (const size_t end = text.find('\n'); end != std::string::npos) text = text.substr(0, end);
-  return text.size() > kMost ? text.substr(0, kMost) + "..." : text;
+  return one_line(text.size() > kMost ? text.substr(0, kMost) + "..." : text);
 }
 
 Json to_json(const Model& m, const Options& o) {
@@ -109,6 +109,7 @@ Json to_json(const Model& m, const Options& o) {
          {"architecture", c.architecture},
          {"file_type", file_type_name(file_type(m))},
          {"parameters", m.parameters()},
+         {"active_parameters", active_parameters(m)},
          {"weight_bytes", m.weight_bytes()},
          {"bits_per_weight", bits_per_weight(m)},
          {"context_length", c.context_length},
@@ -135,6 +136,7 @@ Json to_json(const Model& m, const Options& o) {
                            {"weights_bytes", p.weights},
                            {"cache_bytes", p.cache},
                            {"activations_bytes", p.activations + p.buffers},
+                           {"process_bytes", p.process},
                            {"total_bytes", p.total()}});
   }
   j["packed"] = is_packed(m);
@@ -168,12 +170,21 @@ std::vector<std::pair<std::string, std::string>> parts_of(const ModelConfig& c) 
             "{} of {}, {} for keys and values{}", c.head_count, c.head_size, c.head_count_kv,
             without > 0 ? fmt::format("; {} layers without attention", without) : std::string()));
   }
+  if (c.latent.rank > 0) {
+    parts.emplace_back(
+        "latent",
+        fmt::format("{} for keys and values, which the cache holds instead", c.latent.rank));
+  }
   if (c.window > 0) parts.emplace_back("window", fmt::format("{} tokens", c.window));
   const Experts& e = c.experts;
   if (e.count > 0) {
-    parts.emplace_back("experts", fmt::format("{}, of which each token uses {}{}", e.count, e.used,
-                                              e.shared > 0 ? fmt::format(" and {} shared", e.shared)
-                                                           : std::string()));
+    parts.emplace_back(
+        "experts",
+        fmt::format("{}, of which each token uses {}{}{}", e.count, e.used,
+                    e.shared > 0 ? fmt::format(" and {} shared", e.shared) : std::string(),
+                    e.feed_forward_length > 0
+                        ? fmt::format("; feed-forward {} in each", e.feed_forward_length)
+                        : std::string()));
   }
   const StateSpace& s = c.ssm;
   if (s.inner_size > 0) {
@@ -208,20 +219,31 @@ void print_summary(const Model& m, const Options& o) {
   const auto line = [](std::string_view name, const std::string& value) {
     std::cout << fmt::format("{:<14}  {}\n", name, value);
   };
-  line("name", m.name);
+  line("name", one_line(m.name));
   line("architecture", c.architecture);
-  if (const std::string licence = licence_of(m); !licence.empty()) line("licence", licence);
-  line("parameters", human_count(m.parameters()));
+  const std::string licence = licence_of(m);
+  line("licence", licence.empty() ? "not stated in the file" : one_line(licence));
+  const int64_t active = active_parameters(m);
+  line("parameters", human_count(m.parameters()) +
+                         (active < m.parameters()
+                              ? fmt::format(", of which each token uses {}", human_count(active))
+                              : ""));
   line("layers", c.reads_source() ? fmt::format("{} that read, {} that write", c.block_count,
                                                 c.decoder_block_count)
                                   : fmt::format("{}", c.block_count));
-  line("width", fmt::format("{}, feed-forward {}", c.embedding_length, c.feed_forward_length));
+  line("width",
+       fmt::format("{}", c.embedding_length) +
+           (c.feed_forward_length > 0 ? fmt::format(", feed-forward {}", c.feed_forward_length)
+                                      : ""));
   for (const auto& [name, value] : parts_of(c)) line(name, value);
   line("context", fmt::format("{} tokens", c.context_length));
-  line("vocabulary",
-       fmt::format("{} tokens, {}{}", c.vocab_size,
-                   m.tokenizer != nullptr ? m.tokenizer->spec().model : "no tokenizer",
-                   c.tied_embeddings ? ", head tied to the embedding" : ""));
+  line("vocabulary", fmt::format("{} tokens, {}{}", c.vocab_size,
+                                 m.tokenizer != nullptr ? m.tokenizer->spec().model
+                                 : m.unknown_tokenizer.empty()
+                                     ? "no tokenizer"
+                                     : fmt::format("a tokenizer that Bantam does not know: {}",
+                                                   one_line(m.unknown_tokenizer)),
+                                 c.tied_embeddings ? ", head tied to the embedding" : ""));
   if (const std::string size = file_size(o.model); !size.empty()) line("file", size);
   line("weights",
        fmt::format("{}, {:.2f} bits each ({}{})", human_bytes(m.weight_bytes()), bits_per_weight(m),
@@ -230,22 +252,23 @@ void print_summary(const Model& m, const Options& o) {
 
 void print_details(const Model& m, const Options& o) {
   Table memory;
-  memory.row({"memory at context", "weights", "cache", "activations", "total"});
+  memory.row({"memory at context", "weights", "cache", "activations", "program", "total"});
   for (const int64_t context : contexts_of(m)) {
     const MemoryPlan p = memory_at(m, context, o.threads);
     memory.row({fmt::format("{}", context), human_bytes(p.weights), human_bytes(p.cache),
-                human_bytes(p.activations + p.buffers), human_bytes(p.total())});
+                human_bytes(p.activations + p.buffers), human_bytes(p.process),
+                human_bytes(p.total())});
   }
   std::cout << "\n" << memory.str();
   if (!o.fit.empty()) print_choices(choices_of(m, o), o);
   if (!m.metadata.empty()) std::cout << "\nmetadata\n";
   for (const auto& [key, value] : m.metadata) {
-    std::cout << fmt::format("  {} = {}\n", key, shown(value));
+    std::cout << fmt::format("  {} = {}\n", one_line(key), shown(value));
   }
   if (!o.tensors) return;
   Table tensors;
   for (const auto& [name, t] : m.weights) {
-    tensors.row({name, std::string(dtype_info(t.dtype()).name), t.shape().str()});
+    tensors.row({one_line(name), std::string(dtype_info(t.dtype()).name), t.shape().str()});
   }
   std::cout << "\n" << tensors.str();
 }

@@ -1,11 +1,10 @@
-#include <fmt/format.h>
-
 #include <CLI/CLI.hpp>
 #include <iostream>
 
 #include "base/cpu_features.h"
 #include "base/error.h"
 #include "cli/commands.h"
+#include "cli/common.h"
 #include "cli/help.h"
 
 namespace {
@@ -28,18 +27,6 @@ void check_command(const CLI::App& app, int argc, char** argv) {
   }
   bantam::fail(bantam::ErrorKind::usage, "command",
                "expected one that `bantam --help` lists, got \"{}\"", argv[1]);
-}
-
-// Names in messages come from files: whatever they hold, a terminal is not commanded by it.
-std::string printable(std::string_view message) {
-  constexpr size_t kShown = 4000;
-  std::string text;
-  for (const char c : message.substr(0, kShown)) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool control = (byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7f;
-    text += control ? fmt::format("\\x{:02x}", byte) : std::string(1, c);
-  }
-  return message.size() > kShown ? text + "..." : text;
 }
 
 int exit_code(bantam::ErrorKind kind) {
@@ -69,11 +56,11 @@ int main(int argc, char** argv) {
     return 2;
   } catch (const bantam::Error& error) {
     std::cout.flush();
-    std::cerr << "bantam: " << printable(error.what()) << "\n";
+    std::cerr << "bantam: " << bantam::cli::one_line(error.what()) << "\n";
     return exit_code(error.kind());
   } catch (const std::exception& error) {
     std::cout.flush();
-    std::cerr << "bantam: " << printable(error.what()) << "\n";
+    std::cerr << "bantam: " << bantam::cli::one_line(error.what()) << "\n";
     return 1;
   }
 }

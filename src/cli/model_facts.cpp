@@ -24,9 +24,13 @@ std::string role_of(std::string_view name) {
   if (name.starts_with("output.")) return "output head";
   if (name.starts_with("attn_")) return "attention";
   if (name.starts_with("cross_attn_")) return "cross-attention";
+  if (has("gate_inp") || has("exp_probs")) return "routers";
   if (has("_exps")) return "experts";
+  if (has("_shexp")) return "shared experts";
   if (name.starts_with("ffn_")) return "feed-forward";
   if (name.starts_with("ssm_")) return "state space";
+  if (name.starts_with("shortconv")) return "convolution";
+  if (name.starts_with("rope_")) return "rotary factors";
   return "other";
 }
 
@@ -69,7 +73,7 @@ std::string end_of_reply(const Json& facts) {
   if (facts["end_of_turn"].is_null()) {
     return "a reply ends with no token of its own: this model may not stop";
   }
-  return fmt::format("a reply ends with {}", facts["end_of_turn"].get<std::string>());
+  return fmt::format("a reply ends with {}", one_line(facts["end_of_turn"].get<std::string>()));
 }
 
 }  // namespace
@@ -92,6 +96,16 @@ std::vector<TensorGroup> tensor_groups(const Model& model) {
   std::stable_sort(groups.begin(), groups.end(),
                    [](const TensorGroup& a, const TensorGroup& b) { return a.bytes > b.bytes; });
   return groups;
+}
+
+int64_t active_parameters(const Model& model) {
+  const Experts& e = model.config.experts;
+  if (e.count <= 0) return model.parameters();
+  int64_t idle = 0;
+  for (const auto& [name, t] : model.weights) {
+    if (role_of(name) == "experts") idle += t.shape().elements() / e.count * (e.count - e.used);
+  }
+  return model.parameters() - idle;
 }
 
 std::string licence_of(const Model& model) {
@@ -150,14 +164,14 @@ void print_chat(const std::shared_ptr<const Model>& model) {
   const Json facts = chat_facts(model);
   if (facts.is_null()) return;
   if (facts.contains("error")) {
-    std::cout << fmt::format("\nchat: {}\n", facts["error"].get<std::string>());
+    std::cout << fmt::format("\nchat: {}\n", one_line(facts["error"].get<std::string>()));
     return;
   }
   if (!facts["template"].get<bool>()) {
     std::cout << "\nchat: no template in this file; `bantam chat` uses a plain transcript\n";
     return;
   }
-  std::string lines = facts["example"];
+  std::string lines = printable(facts["example"].get<std::string>());
   for (size_t at = lines.find('\n'); at != std::string::npos; at = lines.find('\n', at + 3)) {
     lines.replace(at, 1, "\n  ");
   }

@@ -21,6 +21,8 @@ struct TensorGroup {
 };
 std::vector<TensorGroup> tensor_groups(const Model& model);
 
+// Of a mixture of experts, those that one token takes part with; else all.
+int64_t active_parameters(const Model& model);
 // "Apache-2.0", "Gemma Terms of Use <https://...>"; "" if the file does not say.
 std::string licence_of(const Model& model);
 

@@ -78,9 +78,7 @@ std::vector<TokenText> read_targets(const Tokenizer& tokenizer,
 }  // namespace
 
 std::vector<TokenText> read_texts(const Model& model, std::span<const std::string> paths) {
-  if (model.tokenizer == nullptr) {
-    fail(ErrorKind::model, model.name, "expected a model with a tokenizer, got none");
-  }
+  if (model.tokenizer == nullptr) fail_without_tokenizer(model);
   const Tokenizer& tokenizer = *model.tokenizer;
   if (model.config.reads_source()) return read_targets(tokenizer, paths);
   std::vector<TokenText> texts;

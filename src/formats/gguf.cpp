@@ -43,7 +43,8 @@ std::optional<double> as_real(const GgufValue& value) {
 
 GgufFile GgufFile::open(const std::string& path) {
   GgufFile file = parse(MappedFile::open(path));
-  return file.find("split.count") ? join(std::move(file), path) : file;
+  const bool part = file.find("split.count") != nullptr || file.find("split.no") != nullptr;
+  return part ? join(std::move(file), path) : file;
 }
 
 GgufFile GgufFile::parse(std::shared_ptr<const MappedFile> file) {
@@ -72,6 +73,11 @@ const GgufValue& GgufFile::required(std::string_view key) const {
   const GgufValue* value = find(key);
   if (!value) fail(ErrorKind::model, where_, "expected metadata key {}, found none", quoted(key));
   return *value;
+}
+
+void GgufFile::refuse(std::string_view key, std::string_view expected, int64_t got) const {
+  fail(ErrorKind::format, where_, "metadata key {}: expected {}, got {}", bantam::quoted(key),
+       expected, got);
 }
 
 void GgufFile::wrong_type(std::string_view key, std::string_view expected) const {

@@ -83,6 +83,9 @@ class GgufFile {
   [[nodiscard]] std::vector<double> reals(std::string_view key) const;
   [[nodiscard]] std::span<const std::string> strings(std::string_view key) const;
 
+  // Throws ErrorKind::format for a value of the right type that cannot be meant.
+  [[noreturn]] void refuse(std::string_view key, std::string_view expected, int64_t got) const;
+
   // A zero-copy, read-only view of the file that keeps the mapping alive. Throws ErrorKind::model
   // if there is no such tensor or Bantam cannot compute with its type.
   [[nodiscard]] Tensor tensor(std::string_view name) const;

@@ -62,12 +62,16 @@ GgufFile GgufFile::join(GgufFile one, const std::string& path) {
     fail(ErrorKind::format, one.where_, "split.count: expected at most {} parts, got {}",
          kMostParts, count);
   }
+  const std::vector<std::string> names = gguf_part_names(path);
+  if (count <= 1 && names.size() > 1) {
+    fail(ErrorKind::format, one.where_, "split.count: expected {}, as the name says, got {}",
+         names.size(), count);
+  }
   if (count <= 1) {
     drop_split_keys(one.metadata_);
     one.index();
     return one;
   }
-  const std::vector<std::string> names = gguf_part_names(path);
   if (std::cmp_not_equal(names.size(), count)) {
     fail(ErrorKind::format, one.where_,
          "part {} of a model in {} parts: expected a name that ends with \"{}\"",
@@ -126,9 +130,15 @@ void GgufFile::index() {
   tensor_order_ = order_by_name(
       tensors_.size(), [this](uint32_t i) -> const std::string& { return tensors_[i].name; },
       [this](uint32_t i) {
-        fail(ErrorKind::format, where_,
-             "tensor {}: expected it in one part, found it in several: parts of different models?",
-             bantam::quoted(tensors_[i].name));
+        const GgufTensor& twice = tensors_[i];
+        const auto other = std::ranges::find_if(tensors_, [&](const GgufTensor& t) {
+          return t.name == twice.name && t.part != twice.part;
+        });
+        fail(
+            ErrorKind::format, where_,
+            "tensor {}: expected it in one part, found it in parts {} and {}: of different models?",
+            bantam::quoted(twice.name), std::min(other->part, twice.part) + 1,
+            std::max(other->part, twice.part) + 1);
       });
 }
 

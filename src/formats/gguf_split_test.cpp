@@ -101,11 +101,26 @@ TEST_F(SplitModel, NamesPartsThatDoNotBelongTogether) {
   EXPECT_NE(error(0).find("split.count"), std::string::npos) << error(0);
 }
 
+TEST_F(SplitModel, NamesAPartThatTakesItselfForTheWhole) {
+  GgufWriter alone = model().split(128)[0];
+  alone.set("split.count", uint16_t{1});
+  alone.write(names_[0]);
+  EXPECT_NE(error(0).find("split.count: expected 3, as the name says, got 1"), std::string::npos)
+      << error(0);
+  GgufWriter numbered;
+  numbered.set("split.no", uint16_t{1});
+  numbered.write(names_[1]);
+  EXPECT_NE(error(1).find("expected metadata key \"split.count\", found none"), std::string::npos)
+      << error(1);
+}
+
 TEST_F(SplitModel, NamesTensorsThatAreTwiceThereOrMissing) {
   GgufWriter twice = model().split(128)[1];
   twice.add_tensor("t0", Tensor::zeros(DType::f32, {16}));
   twice.write(names_[1]);
-  EXPECT_NE(error(0).find("tensor \"t0\": expected it in one part"), std::string::npos) << error(0);
+  EXPECT_NE(error(0).find("tensor \"t0\": expected it in one part, found it in parts 1 and 2"),
+            std::string::npos)
+      << error(0);
   GgufWriter fewer = model().split(64)[2];  // one tensor less
   fewer.set("split.no", uint16_t{1});
   fewer.set("split.count", uint16_t{3});

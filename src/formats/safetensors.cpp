@@ -44,6 +44,7 @@ SafetensorsEntry parse_entry(const std::string& name, const JsonField& field, ui
   entry.dtype = type->dtype;
   std::vector<int64_t> dims;
   uint64_t bytes = type->bytes;
+  if (!field["shape"].is_array()) field["shape"].wrong("an array of extents");
   for (const JsonField& extent : field["shape"].items()) {
     dims.push_back(extent.integer());
     if (dims.back() < 0 ||
@@ -63,8 +64,8 @@ SafetensorsEntry parse_entry(const std::string& name, const JsonField& field, ui
   entry.offset = data_start + static_cast<uint64_t>(begin);
   entry.bytes = static_cast<uint64_t>(end - begin);
   if (entry.bytes != bytes) {
-    field["data_offsets"].wrong(
-        fmt::format("{} bytes for {} of shape {}", bytes, entry.type, entry.shape.str()));
+    fail(ErrorKind::format, field.file(), "{}: expected {} bytes for {} of shape {}, got {}",
+         field["data_offsets"].path(), bytes, entry.type, entry.shape.str(), entry.bytes);
   }
   return entry;
 }
@@ -207,7 +208,8 @@ SafetensorsFolder SafetensorsFolder::open(const std::string& folder) {
   std::set<std::string> shards;
   for (const auto& [name, shard] : map.json().items()) {
     const std::string& file = map[name].text();
-    if (file.empty() || file.find('/') != file.npos || file.starts_with('.')) {
+    if (file.empty() || file.find('/') != file.npos || file.find('\0') != file.npos ||
+        file.starts_with('.')) {
       map[name].wrong("the name of a file in the same folder");
     }
     shards.insert(file);
@@ -220,6 +222,17 @@ SafetensorsFolder SafetensorsFolder::open(const std::string& folder) {
     if (all.files_[static_cast<size_t>(position)].find(name) == nullptr) {
       fail(ErrorKind::format, index, "weight_map: expected tensor {} in {}, got none",
            bantam::quoted(name), shard.get<std::string>());
+    }
+  }
+  // What the index does not say is no part of the model, or stands in another shard too.
+  for (const std::string& shard : shards) {
+    const auto position = std::distance(shards.begin(), shards.find(shard));
+    for (const SafetensorsEntry& e : all.files_[static_cast<size_t>(position)].entries()) {
+      const JsonField listed = map[e.name];
+      if (listed && listed.text() == shard) continue;
+      fail(ErrorKind::format, index,
+           "weight_map: expected {} for tensor {}, which it holds, got {}", shard,
+           bantam::quoted(e.name), listed ? listed.text() : "nothing");
     }
   }
   return all;

@@ -87,6 +87,28 @@ TEST(Safetensors, AnIndexNamesTheShards) {
             std::string::npos);
 }
 
+TEST(Safetensors, AnIndexNamesAllThatTheShardsHold) {
+  const TemporaryFolder folder;
+  write_safetensors(folder.file("one.safetensors"), {{"a", numbers({1})}, {"b", numbers({2})}});
+  const auto error = [&](const std::string& index) {
+    write_text_file(folder.file("model.safetensors.index.json"), index);
+    return message_of([&] { (void)SafetensorsFolder::open(folder.path()); });
+  };
+  EXPECT_EQ(error(R"({"weight_map":{"a":"one.safetensors","b":"one.safetensors"}})"), "");
+  EXPECT_NE(error(R"({"weight_map":{"a":"one.safetensors"}})")
+                .find("weight_map: expected one.safetensors for tensor \"b\", which it holds, got "
+                      "nothing"),
+            std::string::npos);
+  write_safetensors(folder.file("two.safetensors"), {{"b", numbers({3})}});
+  EXPECT_NE(error(R"({"weight_map":{"a":"one.safetensors","b":"two.safetensors"}})")
+                .find("expected one.safetensors for tensor \"b\", which it holds, got "
+                      "two.safetensors"),
+            std::string::npos);
+  EXPECT_NE(error(R"({"weight_map":{"a":"one.safetensors\u0000x"}})")
+                .find("weight_map.a: expected the name of a file"),
+            std::string::npos);
+}
+
 TEST(Safetensors, DataThatIsNotAlignedIsCopied) {
   const Memory m = file_with(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}} )", 4);
   const auto file = SafetensorsFile::parse(m.span(), m.owner, "x");
@@ -122,6 +144,14 @@ TEST(Safetensors, EveryFaultIsNamed) {
   EXPECT_NE(entry("F32", "[-1]", "[0,4]").find("a.shape[0]"), std::string::npos);
   EXPECT_NE(entry("F32", "[9007199254740992,9007199254740992]", "[0,4]").find("a.shape"),
             std::string::npos);
+  EXPECT_NE(entry("F32", "4", "[0,4]").find("a.shape: expected an array of extents, got 4"),
+            std::string::npos);
+  EXPECT_NE(entry("F32", "[[1]]", "[0,4]").find("a.shape[0]: expected an integer, got an array"),
+            std::string::npos);
+  EXPECT_NE(entry("I8", "[1,2]", "[0,4]")
+                .find("a.data_offsets: expected 2 bytes for I8 of shape [1, 2], got 4"),
+            std::string::npos);
+  EXPECT_NE(entry("F32", "[1]", "[4]").find("got an array of 1"), std::string::npos);
   EXPECT_NE(entry("F32", "[2]", "[0,4]").find("expected 8 bytes for F32"), std::string::npos);
   EXPECT_NE(entry("F32", "[1]", "[1,5]").find("a.data_offsets[1]"), std::string::npos);
   EXPECT_NE(entry("F32", "[1]", "[4,0]").find("a.data_offsets[1]"), std::string::npos);

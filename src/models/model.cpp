@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "formats/gguf_split.h"
 #include "formats/gguf_writer.h"
+#include "formats/messages.h"
 #include "models/architectures.h"
 #include "models/config_gguf.h"
 #include "models/file_type.h"
@@ -104,8 +105,14 @@ Model load_model(const GgufFile& file, std::string_view name) {
   for (const GgufTensor& t : file.tensors()) model.weights[t.name] = file.tensor(t.name);
   modernise(model.config, name, model.weights);
   fit_weights(model, name);
-  if (is_tokenizer_model(file.text("tokenizer.ggml.model", "none"))) {
-    model.tokenizer = make_tokenizer(read_tokenizer(file), name);
+  const std::string kind = file.text("tokenizer.ggml.model", "none");
+  if (!is_tokenizer_model(kind)) {
+    if (kind != "none") model.unknown_tokenizer = kind;
+  } else {
+    const TokenizerSpec spec = read_tokenizer(file);
+    model.tokenizer = make_tokenizer(
+        spec, spec.model != "tokenizer.json" ? std::string(name)
+                                             : fmt::format("{}: tokenizer.huggingface.json", name));
     if (model.tokenizer->vocab_size() > model.config.vocab_size) {
       fail(ErrorKind::model, name,
            "tokenizer.ggml.tokens: expected at most {} tokens (the rows of token_embd.weight), got "
@@ -119,6 +126,16 @@ Model load_model(const GgufFile& file, std::string_view name) {
     model.metadata.emplace_back(key, value);
   }
   return model;
+}
+
+void fail_without_tokenizer(const Model& model) {
+  if (model.unknown_tokenizer.empty()) {
+    fail(ErrorKind::model, model.name,
+         "expected a model with a tokenizer, got none (no tokenizer.ggml.model)");
+  }
+  fail(ErrorKind::model, model.name,
+       "tokenizer.ggml.model: expected \"gpt2\", \"llama\", \"t5\" or \"bert\", got {}",
+       bantam::quoted(model.unknown_tokenizer));
 }
 
 Model load_model(const std::string& path) {

@@ -153,7 +153,8 @@ struct Model {
   std::string name;  // for people: general.name or the file's name
   ModelConfig config;
   Weights weights;                             // by GGUF tensor name
-  std::shared_ptr<const Tokenizer> tokenizer;  // null if the file has none
+  std::shared_ptr<const Tokenizer> tokenizer;  // null if the file has none that Bantam knows
+  std::string unknown_tokenizer;               // what the file calls it then; or empty
   // Metadata that Bantam does not interpret but carries along (licence, reports, ...).
   std::vector<std::pair<std::string, GgufValue>> metadata;
 
@@ -162,6 +163,9 @@ struct Model {
   // The type that most weight bytes have: "q4_k", "f32".
   [[nodiscard]] DType main_type() const;
 };
+
+// Throws ErrorKind::model: what is wanted takes a tokenizer, and the model has none.
+[[noreturn]] void fail_without_tokenizer(const Model& model);
 
 // Reads a GGUF file (or, named by any of them, the parts of one), or what is already parsed. Every
 // weight that the architecture needs must be there with the right shape. Throws ErrorKind::file,

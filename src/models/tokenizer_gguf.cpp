@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <cstdint>
+#include <utility>
 
 #include "base/error.h"
 #include "formats/gguf_writer.h"
@@ -8,10 +10,26 @@
 namespace bantam {
 namespace {
 
+// -1 for an absent id, and for the two ways in which files say "none".
 int32_t token_id(const GgufFile& file, std::string_view key, size_t tokens) {
+  constexpr int64_t kNone = UINT32_MAX;  // -1 as u32
   const int64_t id = file.integer(key, -1);
-  // Some files mark "none" by an id outside the vocabulary.
-  return id >= 0 && id < static_cast<int64_t>(tokens) ? static_cast<int32_t>(id) : -1;
+  if (id == -1 || id == kNone) return -1;
+  if (id < 0 || std::cmp_greater_equal(id, tokens)) {
+    file.refuse(key, fmt::format("the id of one of {} tokens or -1", tokens), id);
+  }
+  return static_cast<int32_t>(id);
+}
+
+// Nothing is padded: a wrong id, as some files have, harms nobody.
+int32_t padding_id(const GgufFile& file, size_t tokens) {
+  const int64_t id = file.integer("tokenizer.ggml.padding_token_id", -1);
+  return id >= 0 && std::cmp_less(id, tokens) ? static_cast<int32_t>(id) : -1;
+}
+
+// Numbers beyond 32 bits stay wrong instead of being cut to right ones.
+int32_t narrow(int64_t number) {
+  return static_cast<int32_t>(std::clamp<int64_t>(number, INT32_MIN, INT32_MAX));
 }
 
 void read_tables(const GgufFile& file, TokenizerSpec& s) {
@@ -24,7 +42,7 @@ void read_tables(const GgufFile& file, TokenizerSpec& s) {
   }
   if (file.find("tokenizer.ggml.token_type") != nullptr) {
     for (const int64_t t : file.integers("tokenizer.ggml.token_type")) {
-      s.types.push_back(static_cast<TokenType>(t));
+      s.types.push_back(static_cast<TokenType>(narrow(t)));
     }
   }
   if (s.model == "gpt2") {
@@ -33,6 +51,9 @@ void read_tables(const GgufFile& file, TokenizerSpec& s) {
   }
   if (file.find("tokenizer.ggml.precompiled_charsmap") != nullptr) {
     for (const int64_t byte : file.integers("tokenizer.ggml.precompiled_charsmap")) {
+      if (byte < INT8_MIN || byte > UINT8_MAX) {
+        file.refuse("tokenizer.ggml.precompiled_charsmap", "bytes", byte);
+      }
       s.charsmap.push_back(static_cast<char>(byte));
     }
   }
@@ -59,7 +80,7 @@ std::vector<int32_t> phi3_strip_right(const GgufFile& file, const TokenizerSpec&
 
 std::vector<int32_t> read_ids(const GgufFile& file, std::string_view key) {
   std::vector<int32_t> ids;
-  for (const int64_t id : file.integers(key)) ids.push_back(static_cast<int32_t>(id));
+  for (const int64_t id : file.integers(key)) ids.push_back(narrow(id));
   return ids;
 }
 
@@ -78,7 +99,12 @@ TokenizerSpec read_tokenizer(const GgufFile& file) {
   s.bos = id("tokenizer.ggml.bos_token_id");
   s.eos = id("tokenizer.ggml.eos_token_id");
   s.unk = id("tokenizer.ggml.unknown_token_id");
-  s.pad = id("tokenizer.ggml.padding_token_id");
+  // A T5 begins to write with it.
+  s.pad = t5 ? id("tokenizer.ggml.padding_token_id") : padding_id(file, s.tokens.size());
+  // What else ends a reply is read by ChatFormat.
+  for (const char* key : {"tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"}) {
+    static_cast<void>(id(key));
+  }
   if (bert) {
     // What frames the text; the key of the separator is misspelled in the specification.
     if (const int32_t cls = id("tokenizer.ggml.cls_token_id"); cls >= 0) s.bos = cls;

@@ -97,5 +97,53 @@ TEST(TokenizerGguf, EveryFieldSurvivesTheFile) {
   EXPECT_EQ(read_tokenizer(GgufFile::parse(*bytes, bytes, "test")), spec);
 }
 
+// What reading a vocabulary of three tokens says after a change; "" if nothing.
+std::string error_with(std::string_view key, const GgufValue& value) {
+  TokenizerSpec spec;
+  spec.model = "llama";
+  spec.tokens = {"a", "b", "c"};
+  spec.scores = {0, 0, 0};
+  GgufWriter writer;
+  write_tokenizer(spec, writer);
+  writer.set(std::string(key), value);
+  auto bytes = std::make_shared<std::vector<std::byte>>(writer.bytes());
+  try {
+    check_tokenizer_spec(read_tokenizer(GgufFile::parse(*bytes, bytes, "test")));
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "";
+}
+
+TEST(TokenizerGguf, IdsOutsideOfTheVocabularyAreRefusedByTheirKey) {
+  for (const char* name : {"bos", "eos", "unknown", "eot", "eom"}) {
+    const std::string key = fmt::format("tokenizer.ggml.{}_token_id", name);
+    const auto expected = [&](std::string_view got) {
+      return fmt::format(
+          "[gguf test] metadata key \"{}\": expected the id of one of 3 tokens or -1, got {}", key,
+          got);
+    };
+    EXPECT_EQ(error_with(key, uint32_t{2}), "");
+    EXPECT_EQ(error_with(key, uint32_t{3}), expected("3"));
+    EXPECT_EQ(error_with(key, int32_t{-5}), expected("-5"));
+    EXPECT_EQ(error_with(key, uint64_t{1} << 40), expected("1099511627776"));
+    EXPECT_NE(error_with(key, std::string("x")).find(key), std::string::npos);
+    // How files say that there is none.
+    EXPECT_EQ(error_with(key, int32_t{-1}), "");
+    EXPECT_EQ(error_with(key, uint32_t{0xffffffff}), "");
+  }
+  // Padding is never read, and some files that people have are wrong about it.
+  EXPECT_EQ(error_with("tokenizer.ggml.padding_token_id", uint32_t{3}), "");
+}
+
+TEST(TokenizerGguf, NumbersBeyond32BitsAreNotCutToRightOnes) {
+  const std::vector<int64_t> types(3, (int64_t{1} << 32) + 1);
+  EXPECT_NE(error_with("tokenizer.ggml.token_type", GgufArray(types)).find("type from 1 to 6"),
+            std::string::npos);
+  const std::vector<int64_t> bytes = {0, 256};
+  EXPECT_NE(error_with("tokenizer.ggml.precompiled_charsmap", GgufArray(bytes)).find("bytes, got"),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace bantam

@@ -30,9 +30,19 @@ constexpr std::array<std::string_view, 16> kEnds = {
 
 const std::string* text_of(const Model& model, std::string_view key) {
   for (const auto& [name, value] : model.metadata) {
-    if (name == key) return std::get_if<std::string>(&value);
+    if (name != key) continue;
+    const auto* text = std::get_if<std::string>(&value);
+    if (text == nullptr) {
+      fail(ErrorKind::format, model.name, "{}: expected string, got {}", key,
+           gguf_type_name(value));
+    }
+    return text;
   }
   return nullptr;
+}
+
+std::string key_of(std::string_view name) {
+  return name.empty() ? std::string(kKey) : fmt::format("{}.{}", kKey, name);
 }
 
 std::optional<int64_t> integer_of(const Model& model, std::string_view key) {
@@ -53,14 +63,11 @@ std::optional<int64_t> integer_of(const Model& model, std::string_view key) {
 
 // The model's template of that name; null where the plain transcript stands in.
 const std::string* find_template(const Model& model, std::string_view name) {
-  if (model.tokenizer == nullptr) {
-    fail(ErrorKind::model, model.name, "expected a model with a tokenizer, got none");
-  }
-  if (name.empty()) return text_of(model, kKey);
-  const std::string* found = text_of(model, fmt::format("{}.{}", kKey, name));
-  if (found == nullptr) {
-    fail(ErrorKind::model, model.name, "expected a chat template \"{}\" ({}.{}), got none", name,
-         kKey, name);
+  if (model.tokenizer == nullptr) fail_without_tokenizer(model);
+  const std::string* found = text_of(model, key_of(name));
+  if (found == nullptr && !name.empty()) {
+    fail(ErrorKind::model, model.name, "expected a chat template \"{}\" ({}), got none", name,
+         key_of(name));
   }
   return found;
 }
@@ -76,7 +83,7 @@ ChatFormat::ChatFormat(std::shared_ptr<const Model> model, std::string_view name
     : model_(std::move(model)),
       own_(find_template(*model_, name) != nullptr),
       template_(own_ ? std::string_view(*find_template(*model_, name)) : kPlain,
-                fmt::format("{} chat template", model_->name)) {
+                fmt::format("{}: {}", model_->name, key_of(name))) {
   if (!own_) stops_ = {"\nUser:"};
   find_end_tokens();
 }

@@ -81,9 +81,7 @@ Embedder::Embedder(std::shared_ptr<const Model> model, const EmbedOptions& optio
 
 std::vector<float> Embedder::embed(std::string_view text) {
   const Model& model = engine_.model();
-  if (model.tokenizer == nullptr) {
-    fail(ErrorKind::model, model.name, "expected a model with a tokenizer, got none");
-  }
+  if (model.tokenizer == nullptr) fail_without_tokenizer(model);
   return embed(model.tokenizer->encode(prefix_ + std::string(text)));
 }
 

@@ -56,10 +56,6 @@ class StopFilter {
   bool found_ = false;
 };
 
-[[noreturn]] void fail_without_tokenizer(const Model& model) {
-  fail(ErrorKind::model, model.name, "expected a model with a tokenizer, got none");
-}
-
 }  // namespace
 
 std::vector<int32_t> prompt_ids(const Model& model, std::string_view text) {

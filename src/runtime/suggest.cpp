@@ -35,9 +35,7 @@ struct Step {
 
 std::shared_ptr<Engine> make_engine(std::shared_ptr<const Model> model, const SuggestOptions& o) {
   expect_no_source(*model);
-  if (model->tokenizer == nullptr) {
-    fail(ErrorKind::model, model->name, "expected a model with a tokenizer, got none");
-  }
+  if (model->tokenizer == nullptr) fail_without_tokenizer(*model);
   if (!model->config.causal) {
     fail(ErrorKind::model, model->name,
          "expected a model that continues text, got the encoder \"{}\" (see bantam embed)",

@@ -214,7 +214,7 @@ TEST(TokenizerJson, FaultsAreNamedWithTheirPath) {
   EXPECT_NE(message_of("{").find("[tokenizer.json] expected JSON"), std::string::npos);
   EXPECT_EQ(message_of("{}"), "[tokenizer.json] model: expected an object, got nothing");
   EXPECT_EQ(message_of(R"({"model":{"type":"BPE","vocab":{"a":0},"merges":["a"]}})"),
-            "[tokenizer.json] model.merges: expected two tokens as merge 0, got an array");
+            "[tokenizer.json] model.merges: expected two tokens as merge 0, got an array of 1");
   EXPECT_EQ(message_of(R"({"model":{"type":"BPE","vocab":{"a":0},"merges":["a b"]}})"),
             "[tokenizer.json] model.merges[0]: expected a token \"ab\", got none");
   EXPECT_NE(message_of(R"({"model":{"type":"BPE","vocab":{"a":99999999},"merges":[]}})")

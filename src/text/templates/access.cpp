@@ -160,7 +160,7 @@ Value item(Runtime& runtime, Value value, Value key) {
 Value slice(Runtime& runtime, Value value, const Slice& range) {
   if (value.is(Kind::undefined)) inside_undefined(runtime, value);
   if (!value.is_sequence() && !value.is(Kind::string)) {
-    runtime.fail("expected a list or a string to take a slice of, got {}", kind_name(value.kind()));
+    return runtime.undefined("slice");  // as Jinja has it: none[1:] prints nothing
   }
   runtime.step(weight(value));
   const auto n = static_cast<int64_t>(length(value).value_or(0));

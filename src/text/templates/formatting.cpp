@@ -10,6 +10,7 @@ namespace bantam::templates {
 namespace {
 
 constexpr int64_t kMaxWidth = 10'000;
+constexpr char kAsPrinted = '\0';  // the type of a real number that has none
 
 // One conversion: what both kinds of format come down to.
 struct Spec {
@@ -48,10 +49,12 @@ std::string whole_number(const Spec& spec, int64_t value) {
   }
 }
 
-std::string real_number(const Spec& spec, double value) {
+std::string real_number(Runtime& runtime, const Spec& spec, double value) {
   const double size = std::fabs(value);
   const int precision = spec.precision < 0 ? 6 : static_cast<int>(spec.precision);
   switch (spec.type) {
+    case kAsPrinted:
+      return text_of(runtime, Value::real(size));
     case 'e':
       return fmt::format("{:.{}e}", size, precision);
     case 'E':
@@ -102,7 +105,8 @@ std::string converted(Runtime& runtime, const Spec& spec, Value value) {
       value.is(Kind::real) ? std::signbit(value.as_real()) : value.as_integer() < 0;
   const int64_t integer =
       value.is(Kind::real) && whole ? static_cast<int64_t>(value.as_real()) : value.as_integer();
-  std::string body = whole ? whole_number(spec, integer) : real_number(spec, value.as_real());
+  std::string body =
+      whole ? whole_number(spec, integer) : real_number(runtime, spec, value.as_real());
   if (spec.thousands) body = with_thousands(body);
   std::string sign;
   if (negative || spec.sign != '-') sign += negative ? '-' : spec.sign;
@@ -182,10 +186,16 @@ Spec percent_spec(Cursor& in) {
   return spec;
 }
 
+// What a field without a type is: booleans count as numbers, and reals print as they are.
+char type_of(Value value) {
+  if (value.is(Kind::integer) || value.is(Kind::boolean)) return 'd';
+  return value.is(Kind::real) ? kAsPrinted : 's';
+}
+
 Spec brace_spec(const Runtime& runtime, const std::string& text, Value value) {
   Cursor in(runtime, text);
   Spec spec;
-  spec.type = value.is(Kind::integer) ? 'd' : 's';
+  spec.type = type_of(value);
   const std::string fill = in.fill();
   if (!fill.empty()) spec.fill = fill;
   if (std::string_view("<>^=").find(in.peek()) != std::string_view::npos && !in.done()) {
@@ -195,7 +205,7 @@ Spec brace_spec(const Runtime& runtime, const std::string& text, Value value) {
   spec.alternate = in.skip('#');
   if (in.skip('0') && spec.align == '\0') {
     spec.fill = std::string(1, '0');
-    spec.align = '=';
+    spec.align = spec.type == 's' ? '<' : '=';
   }
   spec.width = in.number(0);
   spec.thousands = in.skip(',');
@@ -204,7 +214,9 @@ Spec brace_spec(const Runtime& runtime, const std::string& text, Value value) {
     if (value.is(Kind::real)) spec.type = 'g';
   }
   if (!in.done()) spec.type = in.take();
-  if (!in.done() || std::string_view("sdxXobeEfFgG%n").find(spec.type) == std::string_view::npos) {
+  const bool known = spec.type == kAsPrinted ||
+                     std::string_view("sdxXobeEfFgG%n").find(spec.type) != std::string_view::npos;
+  if (!in.done() || !known) {
     runtime.fail("format: expected a conversion as in \"{{:>8.2f}}\", got \"{{:{}}}\"", text);
   }
   return spec;

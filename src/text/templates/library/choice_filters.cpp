@@ -12,6 +12,16 @@ Value otherwise(Runtime& runtime, Value input, const Arguments& arguments) {
   return p.has(0) ? p.at(0) : runtime.string("");
 }
 
+// x|attr("upper"): what x.upper is, but never an entry of a mapping.
+Value attr(Runtime& runtime, Value input, const Arguments& arguments) {
+  const Parameters p(runtime, arguments, {"name"}, 1);
+  const std::string& name = p.text(0);
+  if (!input.is(Kind::dict)) return attribute(runtime, input, name);
+  const Native* found = find_method(Kind::dict, name);
+  return found == nullptr ? runtime.undefined(name)
+                          : Value::function(runtime.make<NativeFunction>(*found, input));
+}
+
 // A filter or test by name with the arguments that follow the name.
 struct ByName {
   const Native* native;
@@ -71,6 +81,7 @@ Value choose(Runtime& runtime, Value input, const Arguments& arguments) {
 }
 
 constexpr Native kFilters[] = {
+    {"attr", attr},
     {"default", otherwise},
     {"d", otherwise},
     {"map", map},

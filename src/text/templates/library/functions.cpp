@@ -65,9 +65,27 @@ Value raise_exception(Runtime& runtime, Value /*self*/, const Arguments& argumen
   runtime.throw_error(ErrorKind::usage, text_of(runtime, p.at(0)));
 }
 
+// datetime.now() knows no zone; fractions of a second are 0 here.
+std::string without_zone(const std::string& format) {
+  std::string out;
+  for (size_t i = 0; i < format.size(); ++i) {
+    if (format[i] != '%' || i + 1 == format.size()) {
+      out += format[i];
+      continue;
+    }
+    const char conversion = format[++i];
+    if (conversion == 'f') {
+      out += "000000";
+    } else if (conversion != 'z' && conversion != 'Z') {
+      out += {'%', conversion};
+    }
+  }
+  return out;
+}
+
 Value strftime_now(Runtime& runtime, Value /*self*/, const Arguments& arguments) {
   const Parameters p(runtime, arguments, {"format"}, 1);
-  const std::string& format = p.text(0);
+  const std::string format = without_zone(p.text(0));
   // A conversion gives some dozens of bytes at most: "%c", "%x".
   std::string out(64 + format.size() * 32, '\0');
   runtime.allocate(out.size());

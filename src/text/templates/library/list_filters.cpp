@@ -157,7 +157,7 @@ Value sliced(Runtime& runtime, Value input, const Arguments& arguments) {
     std::vector<Value> column(items.begin() + static_cast<ptrdiff_t>(at),
                               items.begin() + static_cast<ptrdiff_t>(at + count));
     at += count;
-    if (given(p, 1) && longer > 0 && i >= longer) column.push_back(p.at(1));
+    if (given(p, 1) && i >= longer) column.push_back(p.at(1));
     columns.push_back(runtime.list(std::move(column)));
   }
   return runtime.list(std::move(columns));

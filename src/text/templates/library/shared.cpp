@@ -84,6 +84,8 @@ std::vector<Value> sorted_by(Runtime& runtime, std::vector<Value> items,
   std::vector<size_t> order(items.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    // Python compares keys in lists, where what is the same needs no order.
+    if (keys[a].is(Kind::undefined) && keys[b].is(Kind::undefined)) return false;
     return reverse ? less(runtime, keys[b], keys[a]) : less(runtime, keys[a], keys[b]);
   });
   std::vector<Value> sorted;

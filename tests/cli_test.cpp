@@ -53,6 +53,15 @@ TEST_F(Program, NamesBothLengthsWhenAPromptIsTooLong) {
   EXPECT_NE(o.output.find("31 tokens"), std::string::npos) << o.output;
 }
 
+TEST_F(Program, ShowsATableOfWhatWouldFit) {
+  const std::string model = path("random.gguf");
+  ASSERT_EQ(bantam("make-random --like stories15m --context 4096 -o " + model).code, 0);
+  const Outcome o = bantam("run " + model + " --memory 24M --context 4096 x");
+  EXPECT_EQ(o.code, 1);
+  EXPECT_NE(o.output.find("--memory: expected at least"), std::string::npos) << o.output;
+  EXPECT_NE(o.output.find("would fit:\n  context "), std::string::npos) << o.output;
+}
+
 TEST_F(Program, WritesTheLogitsOfEveryPositionHoweverTheyAreSplit) {
   const std::string common = "logits " + model_ + " --tokens 5,6,7,8,9 --out ";
   ASSERT_EQ(bantam(common + path("whole")).code, 0);

@@ -29,6 +29,12 @@ void check_command(const CLI::App& app, int argc, char** argv) {
                "expected one that `bantam --help` lists, got \"{}\"", argv[1]);
 }
 
+// Only what does not fit has a table.
+std::string shown(const bantam::Error& error) {
+  return error.kind() == bantam::ErrorKind::resource ? bantam::cli::printable(error.what())
+                                                     : bantam::cli::one_line(error.what());
+}
+
 int exit_code(bantam::ErrorKind kind) {
   return kind == bantam::ErrorKind::usage ? 2 : 1;
 }
@@ -56,7 +62,7 @@ int main(int argc, char** argv) {
     return 2;
   } catch (const bantam::Error& error) {
     std::cout.flush();
-    std::cerr << "bantam: " << bantam::cli::one_line(error.what()) << "\n";
+    std::cerr << "bantam: " << shown(error) << "\n";
     return exit_code(error.kind());
   } catch (const std::exception& error) {
     std::cout.flush();

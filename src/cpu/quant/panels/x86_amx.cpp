@@ -31,13 +31,8 @@ template <class Byte>
 struct Panel {
   Byte* p;
   int64_t tiles;
-
-  [[nodiscard]] [[gnu::always_inline]] inline Byte* q(int64_t group, int64_t row) const {
-    return p + group * tiles * kTileRows * kRowBytes + row * 32;
-  }
-  [[nodiscard]] [[gnu::always_inline]] inline Byte* rows(int64_t group, int64_t tile) const {
-    return q(group, tiles * kTileRows) + tile * (int64_t)sizeof(RowTile);
-  }
+  int64_t rows_at = tiles * kTileRows * 32;        // within a group
+  int64_t stride = tiles * kTileRows * kRowBytes;  // from group to group
 };
 
 constexpr int64_t tiles_of(int64_t rows) {
@@ -57,11 +52,12 @@ void pack(const BlockQ8A* x, const PanelPart& part, int64_t k, void* memory) {
   const int64_t groups = k / 32;
   const Panel<char> panel{(char*)memory, tiles_of(part.of)};
   for (int64_t g = 0; g < groups; ++g, ++x) {
+    char* group = panel.p + g * panel.stride;
     for (int64_t i = 0; i < part.count; ++i) {
       const BlockQ8A& from = x[i * groups];
       const int64_t row = part.first + i, at = row % kTileRows;
-      __builtin_memcpy(panel.q(g, row), from.q, 32);
-      RowTile& to = *(RowTile*)(void*)panel.rows(g, row / kTileRows);
+      __builtin_memcpy(group + row * 32, from.q, 32);
+      RowTile& to = ((RowTile*)(void*)(group + panel.rows_at))[row / kTileRows];
       to.d[at] = from.d;
       to.all[at] = (float)(from.sum[0] + from.sum[1]);
       to.sum[0][at] = (float)from.sum[0];
@@ -182,16 +178,18 @@ struct Block {
   // A run of groups and 16 activations.
   struct Unit {
     int first, row;
+    const char* groups;  // of the panel, from the first on
   };
   [[gnu::always_inline]] inline bool has(Unit u, int g) const { return u.first + g < count; }
   [[gnu::always_inline]] inline Unit after(Unit u) const {
-    return u.row + kTileRows < tiles * kTileRows ? Unit{u.first, u.row + kTileRows}
-                                                 : Unit{u.first + kRun, 0};
+    return u.row + kTileRows < tiles * kTileRows
+               ? Unit{u.first, u.row + kTileRows, u.groups}
+               : Unit{u.first + kRun, 0, u.groups + kRun * x.stride};
   }
 
   // Parts in order: the first loads the activations.
   [[gnu::always_inline]] inline void multiply_group(Unit u, int g, int part, int buffer) {
-    const auto* q = (const int8_t*)x.q(u.first + g, u.row);
+    const auto* q = (const int8_t*)u.groups + g * x.stride + u.row * 32;
     for (int h = 0; h < F::kSums; ++h) {
       const int i = g * F::kSums + h;
       if (part == 0) load_activations(i, q + 16 * h);
@@ -202,7 +200,8 @@ struct Block {
   // Adds a group to the floats of the rows from `row` on within the tile.
   [[gnu::always_inline]] inline void add_group(Unit u, int g, int row, int buffer,
                                                __m512 (*acc)[kParts]) const {
-    const char* tile = x.rows(u.first + g, u.row / kTileRows) + row * (int)sizeof(float);
+    const char* tile = u.groups + g * x.stride + x.rows_at +
+                       u.row * (int)(sizeof(RowTile) / kTileRows) + row * (int)sizeof(float);
     __asm__("" : "+r"(tile));  // one address for all rows
     const auto& of_row = *(const RowTile*)(const void*)tile;
     const auto* of_group = sums[buffer] + g * F::kSums;
@@ -222,7 +221,7 @@ struct Block {
 
   // All groups, to float sums [tile][row][part].
   [[gnu::always_inline]] inline void add_to(__m512 (*total)[kParts]) {
-    Unit u{0, 0};
+    Unit u{0, 0, x.p};
 #pragma GCC unroll 2
     for (int part = 0; part < kParts; ++part) {
 #pragma GCC unroll 4
@@ -269,7 +268,7 @@ void row_groups(Panel<const char> x, const uint8_t* w, float* y, const QuantLine
   alignas(64) __m512 acc[kRows][kParts];
   __builtin_memset(acc, 0, (size_t)(x.tiles * kTileRows) * sizeof acc[0]);
   Weights<F, kParts> unpacked;
-  for (int64_t g = 0; g < groups; g += kBlock, x.p = x.q(kBlock, 0)) {
+  for (int64_t g = 0; g < groups; g += kBlock, x.p += kBlock * x.stride) {
     const int count = (int)(groups - g < kBlock ? groups - g : kBlock);
     for (int part = 0; part < kParts; ++part) {
       unpacked.unpack(part, w + part * stride + g / F::kGroups * kRowGroup * F::kBytes, count);

@@ -48,6 +48,7 @@ class NextTokensMemo {
   int64_t now_ = 0;
   std::unordered_map<std::vector<int32_t>, NextTokens, Hash> known_;
   std::vector<float> probabilities_;
+  std::vector<NextTokens::Token> worth_;
 };
 
 }  // namespace bantam

@@ -1,6 +1,7 @@
 #include "runtime/suggest.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.h"
 #include "runtime/branches.h"
@@ -189,18 +190,12 @@ class Suggester::Search {
 
   void follow(const Path& path, const NextTokens& next) {
     found_.clear();
+    worth_adding_ = kLeast;
     if (is_open(path.text)) {
       follow_open(path, next);
     } else {
       follow_closed(path, next);
       complete(path.text, path.probability * next.boundary);
-    }
-    // More than that are never looked into.
-    const auto most = static_cast<size_t>(options_.most_paths);
-    if (found_.size() > most) {
-      std::nth_element(found_.begin(), found_.begin() + static_cast<std::ptrdiff_t>(most),
-                       found_.end(), [](const Step& a, const Step& b) { return b < a; });
-      found_.resize(most);
     }
     for (const Step& step : found_) {
       steps_.push_back(step);
@@ -208,9 +203,24 @@ class Suggester::Search {
     }
   }
 
+  // More than most_paths of a path's steps are never looked into: the best ones are kept, in a heap
+  // with the worst in front.
   void add_step(const Path& path, uint32_t rank, double probability) {
-    if (probability < kLeast || path.tokens.size() >= most_path_) return;
-    found_.push_back({probability, static_cast<int32_t>(paths_.size()) - 1, rank});
+    if (probability < worth_adding_ || path.tokens.size() >= most_path_) return;
+    keep_step({probability, static_cast<int32_t>(paths_.size()) - 1, rank});
+  }
+  void keep_step(const Step& step) {
+    const auto better = [](const Step& a, const Step& b) { return b < a; };
+    if (std::cmp_equal(found_.size(), options_.most_paths)) {
+      if (found_.empty() || step < found_.front()) return;
+      std::pop_heap(found_.begin(), found_.end(), better);
+      found_.pop_back();
+    }
+    found_.push_back(step);
+    std::push_heap(found_.begin(), found_.end(), better);
+    if (std::cmp_equal(found_.size(), options_.most_paths)) {
+      worth_adding_ = found_.front().probability;
+    }
   }
 
   // What is typed goes on after the path: pieces that agree with it.
@@ -296,7 +306,8 @@ class Suggester::Search {
 
   std::vector<Path> paths_;
   std::vector<Step> steps_;  // a heap
-  std::vector<Step> found_;
+  std::vector<Step> found_;  // after a path,
+  double worth_adding_ = 0;  // and what one more must have at least
   std::vector<Suggestion> words_;
   double total_ = 0;  // probability of what agrees with the text
   int64_t runs_ = 0, looked_into_ = 0;

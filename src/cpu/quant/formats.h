@@ -175,19 +175,22 @@ struct KScales {
   [[gnu::always_inline]] inline explicit KScales(const Rows& in) {
     const Ints both = in.dword(0);
     const Floats d_block = V::half_low(both), m_block = V::half_high(both);
-    Ints scales = in.dword(4), minima = in.dword(8), rest = in.dword(12);
-    for (int j = 0; j < 4; ++j) {
-      d[j] = V::mul(d_block, V::convert(V::and_ints(scales, 63)));
-      m[j] = V::mul(m_block, V::convert(V::and_ints(minima, 63)));
-      const Ints top_d = V::and_ints(V::template srl<2>(scales), 48);
-      const Ints top_m = V::and_ints(V::template srl<2>(minima), 48);
-      const Ints low_m = V::and_ints(V::template srl<4>(rest), 15);
-      d[j + 4] = V::mul(d_block, V::convert(V::either(V::and_ints(rest, 15), top_d)));
-      m[j + 4] = V::mul(m_block, V::convert(V::either(low_m, top_m)));
-      scales = V::template srl<8>(scales);
-      minima = V::template srl<8>(minima);
-      rest = V::template srl<8>(rest);
-    }
+    // A byte for each sub-block.
+    const Ints scales = in.dword(4), minima = in.dword(8), rest = in.dword(12);
+    const Ints top_d = V::and_bytes(V::template srl<2>(scales), 48);
+    const Ints top_m = V::and_bytes(V::template srl<2>(minima), 48);
+    times_bytes(d_block, V::and_bytes(scales, 63), d);
+    times_bytes(m_block, V::and_bytes(minima, 63), m);
+    times_bytes(d_block, V::either(Nibbles<V>::low(rest), top_d), d + 4);
+    times_bytes(m_block, V::either(Nibbles<V>::high(rest), top_m), m + 4);
+  }
+
+ private:
+  BANTAM_QUANT_INLINE void times_bytes(Floats x, Ints v, Floats* out) {
+    out[0] = V::mul(x, V::convert(V::and_ints(v, 255)));
+    out[1] = V::mul(x, V::convert(V::and_ints(V::template srl<8>(v), 255)));
+    out[2] = V::mul(x, V::convert(V::and_ints(V::template srl<16>(v), 255)));
+    out[3] = V::mul(x, V::convert(V::template srl<24>(v)));
   }
 };
 

@@ -140,7 +140,8 @@ Json chat_facts(const std::shared_ptr<const Model>& model) {
     Json ends = Json::array();
     for (const int32_t id : format.end_tokens()) ends.push_back(tokens[static_cast<size_t>(id)]);
     Json turn;
-    if (format.end_of_turn()) turn = tokens[static_cast<size_t>(*format.end_of_turn())];
+    const auto end_of_turn = format.end_of_turn();
+    if (end_of_turn) turn = tokens[static_cast<size_t>(*end_of_turn)];
     return {{"template", format.own()},
             {"example", example_of(format)},
             {"end_of_turn", turn},

@@ -87,6 +87,7 @@ void refuse_duplicates(std::string_view text, std::string_view where) {
 void check_layout(const std::vector<SafetensorsEntry>& entries, uint64_t data_start,
                   uint64_t file_bytes, std::string_view where) {
   std::vector<const SafetensorsEntry*> order;
+  order.reserve(entries.size());
   for (const SafetensorsEntry& e : entries) order.push_back(&e);
   std::ranges::sort(order, {}, [](const auto* e) { return std::pair(e->offset, e->bytes); });
   uint64_t end = data_start;
@@ -214,8 +215,9 @@ SafetensorsFolder SafetensorsFolder::open(const std::string& folder) {
     }
     shards.insert(file);
   }
+  const std::string inside = folder + "/";
   for (const std::string& shard : shards) {
-    all.files_.push_back(SafetensorsFile::open(folder + "/" + shard));
+    all.files_.push_back(SafetensorsFile::open(inside + shard));
   }
   for (const auto& [name, shard] : map.json().items()) {
     const auto position = std::distance(shards.begin(), shards.find(shard.get<std::string>()));

@@ -15,6 +15,7 @@ using test::message_of;
 
 Memory file_with(const std::string& header, size_t data_bytes, uint64_t claimed = 0) {
   std::vector<std::byte> bytes;
+  bytes.reserve(8 + header.size() + data_bytes);
   const uint64_t size = claimed != 0 ? claimed : header.size();
   for (int i = 0; i < 8; ++i) bytes.push_back(static_cast<std::byte>(size >> (8 * i) & 0xFF));
   for (const char c : header) bytes.push_back(static_cast<std::byte>(c));

@@ -20,9 +20,9 @@ inline std::string shared_path(const std::string& relative) {
   return (root ? std::string(root) : std::string(BANTAM_SOURCE_DIR "/../shared")) + "/" + relative;
 }
 
-#define BANTAM_NEEDS(path)                                                        \
-  do {                                                                            \
-    if (!std::filesystem::exists(path)) GTEST_SKIP() << "missing file: " << path; \
+#define BANTAM_NEEDS(path)                                                            \
+  do {                                                                                \
+    if (!std::filesystem::exists((path))) GTEST_SKIP() << "missing file: " << (path); \
   } while (false)
 
 // Bytes with shared ownership, as the parsers want them.

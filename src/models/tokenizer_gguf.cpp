@@ -137,6 +137,7 @@ void write_tokenizer(const TokenizerSpec& s, GgufWriter& out) {
   if (!s.scores.empty()) out.set("tokenizer.ggml.scores", GgufArray(s.scores));
   if (!s.types.empty()) {
     std::vector<int32_t> types;
+    types.reserve(s.types.size());
     for (const TokenType t : s.types) types.push_back(static_cast<int32_t>(t));
     out.set("tokenizer.ggml.token_type", GgufArray(types));
   }

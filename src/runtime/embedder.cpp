@@ -29,7 +29,8 @@ std::vector<float> pool(std::span<const float> rows, int64_t columns, Pooling po
   if (pooling == Pooling::last) return {rows.end() - columns, rows.end()};
   std::vector<float> mean(C);
   for (size_t i = 0; i < rows.size(); ++i) mean[i % C] += rows[i];
-  const float share = 1 / static_cast<float>(rows.size() / C);
+  const size_t count = rows.size() / C;
+  const float share = 1 / static_cast<float>(count);
   for (float& x : mean) x *= share;
   return mean;
 }
@@ -70,7 +71,7 @@ bool normalises(const Model& model) {
 
 }  // namespace
 
-Embedder::Embedder(std::shared_ptr<const Model> model, const EmbedOptions& options)
+Embedder::Embedder(const std::shared_ptr<const Model>& model, const EmbedOptions& options)
     : options_(options),
       prefix_(prompt_of(*model, options.prompt)),
       engine_(model, engine_options(*model, options)) {
@@ -94,8 +95,8 @@ std::vector<float> Embedder::embed(std::span<const int32_t> ids) {
   for (const int32_t id : ids) rows.push_back({id, 0, static_cast<int32_t>(rows.size()), true});
   std::vector<float> vectors(ids.size() * static_cast<size_t>(size()));
   engine_.run(rows, vectors);
-  std::vector<float> v = pool(vectors, size(), *options_.pooling);
-  if (*options_.normalise) normalise(v);
+  std::vector<float> v = pool(vectors, size(), options_.pooling.value_or(Pooling::mean));
+  if (options_.normalise.value_or(false)) normalise(v);
   return v;
 }
 

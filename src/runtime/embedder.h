@@ -27,7 +27,7 @@ class Embedder {
  public:
   // Throws ErrorKind::model for a model that is no encoder, ErrorKind::usage for a prompt that it
   // does not have.
-  explicit Embedder(std::shared_ptr<const Model> model, const EmbedOptions& options = {});
+  explicit Embedder(const std::shared_ptr<const Model>& model, const EmbedOptions& options = {});
 
   [[nodiscard]] int64_t size() const { return engine_.result_size(); }
   // Throws ErrorKind::usage for a text that does not fit the context.

@@ -275,6 +275,7 @@ class Suggester::Search {
   [[nodiscard]] double least_useful() const {
     if (words_.size() < options_.count) return kLeast;
     std::vector<double> p;
+    p.reserve(words_.size());
     for (const Suggestion& s : words_) p.push_back(s.probability);
     const auto last = p.begin() + static_cast<std::ptrdiff_t>(options_.count - 1);
     std::nth_element(p.begin(), last, p.end(), std::greater<>());

@@ -52,7 +52,7 @@ struct Blocks {
   int64_t columns;  // of a block
   int64_t* first;   // [E + 1]: the first block of each expert
 
-  Blocks(const StepContext& c)
+  explicit Blocks(const StepContext& c)
       : x(c.inputs[0]),
         w(c.inputs[1]),
         y(c.outputs[0]),
@@ -106,7 +106,7 @@ struct Routed {
   Expert* experts;
   int64_t count = 0;
 
-  Routed(const StepContext& c)
+  explicit Routed(const StepContext& c)
       : x(c.inputs[0]),
         w(c.inputs[1]),
         segments(segments_of(c)),

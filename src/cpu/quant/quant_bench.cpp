@@ -131,6 +131,7 @@ void decode_with_pool(benchmark::State& state, int format) {
   for (const OpBinding& binding : quant_bindings()) {
     if (binding.op != "linear") continue;
     const auto kernel = binding.bind({attributes, in, out, pool.size()});
+    if (!kernel) continue;
     for (auto _ : state) kernel->run({in, out, attributes, nullptr, pool});  // one row: no scratch
   }
   state.SetBytesProcessed(state.iterations() * w.bytes());

@@ -161,7 +161,8 @@ void lfm2_keys(const KeyWriter& k) {
   int64_t inner = first_of(k.config, {"block_ff_dim", "intermediate_size"}).integer();
   if (k.config["block_auto_adjust_ff_dim"].boolean(false)) {
     const double factor = k.config["block_ffn_dim_multiplier"].real(1);
-    inner = static_cast<int64_t>(factor * static_cast<double>(2 * inner / 3));
+    const int64_t two_thirds = 2 * inner / 3;
+    inner = static_cast<int64_t>(factor * static_cast<double>(two_thirds));
     const int64_t multiple = std::max<int64_t>(k.config["block_multiple_of"].integer(256), 1);
     inner = (inner + multiple - 1) / multiple * multiple;
   }

@@ -138,6 +138,7 @@ TEST(TokenizerJson, SplitsBehaveAsTheySay) {
 
 // The same expression as a scanner and, slightly altered in form, through PCRE2.
 TEST(TokenizerJson, ScannersAgreeWithTheRegexLibrary) {
+  // NOLINTBEGIN(bugprone-suspicious-missing-comma): long ones are in parts.
   const std::string_view patterns[] = {
       R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)",
       R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*)"
@@ -152,6 +153,7 @@ TEST(TokenizerJson, ScannersAgreeWithTheRegexLibrary) {
       R"(\s?\p{P}+)",
       R"(\s+$)",
       "[\r\n]"};
+  // NOLINTEND(bugprone-suspicious-missing-comma)
   Random random(5);
   const std::u32string_view alphabet =
       U"aZ'sLd 7\u0663\n\r\t.,/-$\u00E9\u00C9\u01C5\u0301\u4E2D\u3042\uAC00\u00A0\u3000\u0085"

@@ -143,6 +143,7 @@ std::vector<float> by_op(const Tensor& x, const Tensor& w, int threads) {
   for (const OpBinding& binding : quant_bindings()) {
     if (binding.op != "linear") continue;
     const auto kernel = binding.bind({attributes, in, out, pool.size()});
+    if (!kernel) continue;
     std::vector<std::byte> scratch(static_cast<size_t>(kernel->scratch_bytes));
     kernel->run({in, out, attributes, scratch.data(), pool});
   }

@@ -16,9 +16,8 @@ using V = quant::CentredLanes512;
 
 constexpr int kTileRows = 16;  // activations per tile
 constexpr int kRows = 128;     // in a panel, at most
-constexpr int kTiles = kRows / kTileRows;
-constexpr int kBlock = 8;     // groups of 32 elements whose weights are unpacked at a time
-constexpr int kProducts = 4;  // tiles of activations that stay in registers
+constexpr int kBlock = 8;      // groups of 32 elements whose weights are unpacked at a time
+constexpr int kProducts = 4;   // tiles of activations that stay in registers
 
 // Of 16 rows and a group of 32 elements: d, the sum over the group, over its halves.
 struct RowTile {

@@ -24,6 +24,7 @@ Value key_of(Runtime& runtime, Value item, Value path, bool case_sensitive) {
 std::vector<Value> keys_of(Runtime& runtime, const std::vector<Value>& items, Value path,
                            bool case_sensitive) {
   std::vector<Value> keys;
+  keys.reserve(items.size());
   for (const Value& item : items) keys.push_back(key_of(runtime, item, path, case_sensitive));
   return keys;
 }
@@ -194,6 +195,7 @@ Value grouped(Runtime& runtime, Value input, const Arguments& arguments) {
     return key_of(runtime, k, Value(), p.truth(2, false));
   };
   std::vector<Value> keys;
+  keys.reserve(items.size());
   for (const Value& item : items) keys.push_back(key(item));
   items = sorted_by(runtime, std::move(items), keys, false);
   std::vector<Value> groups;

@@ -89,6 +89,7 @@ std::vector<Value> sorted_by(Runtime& runtime, std::vector<Value> items,
     return reverse ? less(runtime, keys[b], keys[a]) : less(runtime, keys[a], keys[b]);
   });
   std::vector<Value> sorted;
+  sorted.reserve(order.size());
   for (const size_t i : order) sorted.push_back(items[i]);
   return sorted;
 }

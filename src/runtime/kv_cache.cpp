@@ -200,8 +200,10 @@ void KvCache::Pool::keep_heavy(const Choice& c) const {
 void KvCache::Pool::commit() {
   for (const Choice& choice : choices) keep_heavy(choice);
   choices.clear();
-  for (const auto [from, to] : copies)
-    for (const State& s : states) std::ranges::copy(s.whole(from), s.whole(to).begin());
+  for (const auto [from, to, count] : copies)
+    for (const State& s : states)
+      for (int64_t head = 0; head < s.heads(); ++head)
+        std::ranges::copy(s.cells(from, head, count), s.cells(to, head, count).begin());
   copies.clear();
   table.commit();
 }

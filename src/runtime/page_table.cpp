@@ -117,7 +117,7 @@ int64_t PageTable::write(std::span<const Span> spans, std::vector<Copy>& copies)
       if (!take(s.sequence, block)) {
         ++missing;
       } else if (before >= 0 && s.begin > block * kPageCells) {
-        copies.push_back({before, page(s.sequence, block)});
+        copies.push_back({before, page(s.sequence, block), s.begin - block * kPageCells});
       }
     }
   }

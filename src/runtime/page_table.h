@@ -29,9 +29,10 @@ class PageTable {
     int32_t sequence;
     int64_t begin, end;
   };
-  // A page's content that is wanted in another one, too. Copies are made in order.
+  // The first cells of a page that are wanted in another one, too. Copies are made in order.
   struct Copy {
     int32_t from, to;
+    int64_t cells;
   };
 
   explicit PageTable(const Options& options);

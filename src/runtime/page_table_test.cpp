@@ -34,8 +34,8 @@ class Pool {
       return false;
     }
     table_.commit();
-    for (const auto [from, to] : copies)
-      std::copy_n(cells_.begin() + from * kPageCells, kPageCells, cells_.begin() + to * kPageCells);
+    for (const auto [from, to, count] : copies)
+      std::copy_n(cells_.begin() + from * kPageCells, count, cells_.begin() + to * kPageCells);
     for (const PageTable::Span& s : spans) {
       std::vector<int64_t>& text = texts_[static_cast<size_t>(s.sequence)];
       text.resize(static_cast<size_t>(s.begin));

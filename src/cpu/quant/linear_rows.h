@@ -2,7 +2,6 @@
 
 #include <cstdint>
 
-#include "cpu/quant/panels/panels.h"
 #include "tensor/blocks.h"
 #include "tensor/tensor.h"
 
@@ -13,10 +12,6 @@ inline constexpr int64_t kRowMultiple = 16;
 
 // Whether there are kernels for weights of this type and layout.
 bool has_linear_rows(const TensorView& weights);
-
-// The kernel for these weights and so many rows of activations in panels; null if there is none or
-// they are multiplied as fast as they lie.
-PanelLinear panel_kernel(const PanelKernels* kernels, const TensorView& weights, int64_t rows);
 
 // y[m][n] = x[m] w[begin + n] for the rows begin .. end - 1 of a quantised matrix w (or of several
 // that follow each other), with begin a multiple of kRowMultiple if they are interleaved, and m

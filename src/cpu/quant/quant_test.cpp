@@ -32,9 +32,8 @@ Tensor random_matrix(DType type, int64_t n, int64_t k, uint64_t seed) {
   return random_blocks(type, {n, k}, seed, 0.01f);
 }
 
-WeightFormat format_of(DType type) {
-  const auto* found = std::find(std::begin(kFormatTypes), std::end(kFormatTypes), type);
-  return static_cast<WeightFormat>(found - kFormatTypes);
+WeightFormat known_format(DType type) {
+  return static_cast<WeightFormat>(format_of(type));
 }
 
 struct RunnableKernels {
@@ -47,7 +46,7 @@ std::vector<RunnableKernels> runnable(DType type = DType::q8_0) {
   std::vector<RunnableKernels> found;
   for (const auto& [isa, kernels] : quant_table()) {
     const auto need = static_cast<uint32_t>(isa);
-    if ((need & allowed_isas()) == need && kernels->linear[format_of(type)])
+    if ((need & allowed_isas()) == need && kernels->linear[known_format(type)])
       found.push_back({isa_name(isa), kernels});
   }
   return found;
@@ -60,7 +59,8 @@ const QuantKernels& scalar_kernels() {
 std::vector<float> product(const QuantKernels& kernels, const Tensor& x, const Tensor& w) {
   const int64_t m = x.shape()[0], n = w.shape()[0], k = w.shape()[1];
   std::vector<float> y(static_cast<size_t>(m * n), -1.0f);
-  kernels.linear[format_of(w.dtype())](x.as<BlockQ8A>(), w.as<uint8_t>(), y.data(), {m, n, k, n});
+  kernels.linear[known_format(w.dtype())](x.as<BlockQ8A>(), w.as<uint8_t>(), y.data(),
+                                          {m, n, k, n});
   return y;
 }
 
@@ -117,7 +117,7 @@ TEST(Quant, InterleavedRowsGiveTheSameBits) {
         const std::vector<float> expected = product(scalar_kernels(), x, w);
         for (const auto& [isa, kernels] : quant_table()) {
           const auto need = static_cast<uint32_t>(isa);
-          const QuantLinear kernel = kernels->interleaved[format_of(type)];
+          const QuantLinear kernel = kernels->interleaved[known_format(type)];
           if ((need & allowed_isas()) != need || kernel == nullptr) continue;
           std::vector<float> y(expected.size(), -1.0f);
           kernel(x.as<BlockQ8A>(), interleaved.as<uint8_t>(), y.data(), {m, 48, k, 48});
@@ -252,7 +252,7 @@ TEST(Quant, RowsDoNotDependOnTheirNeighboursInTheBatch) {
   const Tensor x = random_tensor({40, k}, 41).to(DType::q8a);
   for (const DType type : kFormatTypes) {
     const Tensor w = random_matrix(type, 48, k, 40);
-    const QuantKernels& kernels = quant_kernels(format_of(type), 48);
+    const QuantKernels& kernels = quant_kernels(known_format(type), 48);
     const std::vector<float> all = product(kernels, x, w);
     for (int64_t i = 0; i < 40; ++i) {
       const Tensor one = Tensor::zeros(DType::q8a, {1, k});

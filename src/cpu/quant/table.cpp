@@ -1,5 +1,7 @@
 #include "cpu/quant/table.h"
 
+#include <algorithm>
+
 namespace bantam::cpu {
 
 namespace scalar {
@@ -42,6 +44,11 @@ constexpr KernelEntry<const QuantKernels*> kTable[] = {
 
 std::span<const KernelEntry<const QuantKernels*>> quant_table() {
   return kTable;
+}
+
+int format_of(DType type) {
+  const auto* found = std::find(std::begin(kFormatTypes), std::end(kFormatTypes), type);
+  return found == std::end(kFormatTypes) ? -1 : static_cast<int>(found - kFormatTypes);
 }
 
 const QuantKernels& quant_kernels() {

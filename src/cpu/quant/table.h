@@ -20,6 +20,9 @@ const QuantKernels& quant_kernels(WeightFormat format, int64_t rows);
 // The best one that multiplies by interleaved rows of this format; null if there is none.
 QuantLinear interleaved_kernel(WeightFormat format);
 
+// The row of the kernel tables for a weight type, -1 if there is none.
+int format_of(DType type);
+
 // The type that each format is the kernels' name for.
 inline constexpr DType kFormatTypes[kWeightFormats] = {
     DType::q8_0,    DType::q4_0,   DType::q4_1,  DType::q4_k,    DType::q5_k,   DType::q6_k,

@@ -4,8 +4,19 @@
 
 #include "cpu/quant/linear_rows.h"
 #include "cpu/quant/panels/table.h"
+#include "cpu/quant/table.h"
 
 namespace bantam::cpu {
+namespace {
+
+// Null if there are none or so many rows are multiplied as fast as they lie.
+PanelLinear panel_kernel(const PanelKernels* kernels, const TensorView& weights, int64_t rows) {
+  const int format = format_of(weights.dtype);
+  if (kernels == nullptr || format < 0 || weights.layout != Layout::interleaved) return nullptr;
+  return kernels->kernel(format, rows);
+}
+
+}  // namespace
 
 Activations Activations::plan(const BlockQ8A* x, int64_t rows,
                               std::span<const TensorView> weights) {

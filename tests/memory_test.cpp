@@ -118,6 +118,18 @@ sample_prompts = ["the cat"]
   expect_close(bench["predicted_bytes"], bench["peak_rss_bytes"]);
 }
 
+// Most of such a file is used where it is mapped: what is copied besides is in memory twice.
+TEST_F(Memory, OfWeightsThatStayInTheirFileIsAsPlanned) {
+  const std::string model = path("random.gguf");
+  const std::string program = "'" BANTAM_PROGRAM "' ";
+  ASSERT_EQ(run_command(program + "make-random --like smollm2-135m --type f16 -o " + model).code,
+            0);
+  const Json run = json_of("run " + model + " -p word -n 8 --context 512 --ignore-eos --json");
+  ASSERT_TRUE(run.is_object());
+  if (run["memory"]["peak_bytes"] == 0) GTEST_SKIP() << "this system does not tell its memory";
+  expect_close(run["memory"]["predicted_bytes"], run["memory"]["peak_bytes"]);
+}
+
 }  // namespace
 }  // namespace bantam
 

@@ -13,6 +13,7 @@
 #include "models/file_type.h"
 #include "runtime/engine.h"
 #include "runtime/memory_fit.h"
+#include "runtime/pack.h"
 
 namespace bantam::cli {
 namespace {
@@ -52,12 +53,6 @@ MemoryPlan memory_at(const Model& model, int64_t context, int threads) {
   options.context = context;
   options.threads = threads;
   return plan_memory(model, options);
-}
-
-bool is_packed(const Model& model) {
-  return std::any_of(model.weights.begin(), model.weights.end(), [](const auto& entry) {
-    return entry.second.layout() == Layout::interleaved;
-  });
 }
 
 // The longest context for each type of cache that a process of so many bytes has room for.

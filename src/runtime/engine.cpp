@@ -11,6 +11,7 @@
 #include "graph/passes.h"
 #include "runtime/engine_plans.h"
 #include "runtime/kv_cache.h"
+#include "runtime/pack.h"
 #include "runtime/source_reader.h"
 #include "runtime/weight_stream.h"
 #include "tensor/layout.h"
@@ -64,10 +65,13 @@ Engine::Engine(std::shared_ptr<const Model> model, EngineOptions options)
 }
 
 // Weights that a graph wants interleaved and the model has otherwise, in one block of large pages
-// and in the order in which they are used; with them norms, biases and routers, each of which would
-// keep a megabyte or two of the file around it in memory.
+// and in the order in which they are used; with them norms and biases, each of which would keep
+// pages of the file around it in memory, and, if the rest of the file is not read again, matrices
+// of up to a megabyte, as routers are.
 void Engine::take_weights(std::span<const Graph* const> graphs) {
-  constexpr int64_t kSmall = 1 << 20;
+  constexpr int64_t kSmallMatrix = 1 << 20;
+  const bool copies_most =
+      options_.interleave && can_interleave(model_->main_type()) && !is_packed(*model_);
   const auto aligned = [](int64_t bytes) { return (bytes + 63) / 64 * 64; };
   std::vector<std::pair<const Tensor*, TensorView*>> wanted;
   int64_t bytes = 0;
@@ -80,9 +84,9 @@ void Engine::take_weights(std::span<const Graph* const> graphs) {
       const Tensor& given = found->second;
       const bool as_wanted = given.layout() == n.outputs[0].layout;
       const bool small =
-          given.mapped() && (options_.stream > 0 ? !is_streamed(given)
-                                                 : options_.interleave && given.bytes() <= kSmall);
-      if (as_wanted && !small) continue;
+          given.mapped() && !is_streamed(given) && (options_.interleave || options_.stream > 0);
+      const bool alone = given.mapped() && copies_most && given.bytes() <= kSmallMatrix;
+      if (as_wanted && !small && !alone) continue;
       const auto [view, is_new] = own_views_.try_emplace(n.name, given.view());
       if (!is_new) continue;
       view->second.layout = n.outputs[0].layout;

@@ -1,5 +1,7 @@
 #include "runtime/pack.h"
 
+#include <algorithm>
+
 #include "graph/op.h"
 #include "runtime/engine_plans.h"
 #include "runtime/inference_graph.h"
@@ -35,6 +37,12 @@ Model pack_model(const Model& model, ThreadPool& pool) {
     }
   }
   return packed;
+}
+
+bool is_packed(const Model& model) {
+  return std::any_of(model.weights.begin(), model.weights.end(), [](const auto& entry) {
+    return entry.second.layout() == Layout::interleaved;
+  });
 }
 
 Model unpack_model(const Model& model) {

@@ -10,6 +10,9 @@ namespace bantam {
 // once and processes share its memory; other GGUF runtimes refuse it.
 Model pack_model(const Model& model, ThreadPool& pool);
 
+// Whether any weight is interleaved.
+bool is_packed(const Model& model);
+
 // The same model with all weights as GGUF has them, byte for byte what they were before packing.
 Model unpack_model(const Model& model);
 

@@ -69,7 +69,8 @@ double group_quota(const std::string& root) {
     if (line.starts_with("0::")) group = line.substr(3);
   double tightest = 0;
   while (!group.empty()) {
-    const double quota = quota_of(first_line(root + "/sys/fs/cgroup" + group + "/cpu.max"));
+    const std::string file = fmt::format("{}/sys/fs/cgroup{}/cpu.max", root, group);
+    const double quota = quota_of(first_line(file));
     if (quota > 0 && (tightest == 0 || quota < tightest)) tightest = quota;
     group.erase(std::min(group.rfind('/'), group.size()));
   }

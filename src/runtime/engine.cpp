@@ -72,6 +72,11 @@ void Engine::take_weights(std::span<const Graph* const> graphs) {
   constexpr int64_t kSmallMatrix = 1 << 20;
   const bool copies_most =
       options_.interleave && can_interleave(model_->main_type()) && !is_packed(*model_);
+  const auto is_copied = [&](const Tensor& weight) {
+    if (!weight.mapped()) return false;
+    if (copies_most) return weight.bytes() <= kSmallMatrix;
+    return !is_streamed(weight) && (options_.interleave || options_.stream > 0);
+  };
   const auto aligned = [](int64_t bytes) { return (bytes + 63) / 64 * 64; };
   std::vector<std::pair<const Tensor*, TensorView*>> wanted;
   int64_t bytes = 0;
@@ -83,10 +88,7 @@ void Engine::take_weights(std::span<const Graph* const> graphs) {
       if (found == model_->weights.end()) continue;  // a screen
       const Tensor& given = found->second;
       const bool as_wanted = given.layout() == n.outputs[0].layout;
-      const bool small =
-          given.mapped() && !is_streamed(given) && (options_.interleave || options_.stream > 0);
-      const bool alone = given.mapped() && copies_most && given.bytes() <= kSmallMatrix;
-      if (as_wanted && !small && !alone) continue;
+      if (as_wanted && !is_copied(given)) continue;
       const auto [view, is_new] = own_views_.try_emplace(n.name, given.view());
       if (!is_new) continue;
       view->second.layout = n.outputs[0].layout;

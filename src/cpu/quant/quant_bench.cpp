@@ -78,7 +78,7 @@ void count_operations(benchmark::State& state, int64_t tokens) {
 }
 
 void prefill(benchmark::State& state, QuantLinear kernel, int format, bool interleaved,
-             int64_t tokens = kTokens) {
+             int64_t tokens) {
   ThreadPool pool(1);
   Tensor w = weights(kFormatTypes[format], kRows);
   if (interleaved) w = interleave(w, pool);
@@ -92,7 +92,7 @@ void prefill(benchmark::State& state, QuantLinear kernel, int format, bool inter
 }
 
 void prefill_panels(benchmark::State& state, const PanelKernels& kernels, int format,
-                    int64_t tokens = kTokens) {
+                    int64_t tokens) {
   ThreadPool pool(1);
   const Tensor w = interleave(weights(kFormatTypes[format], kRows), pool);
   const Tensor x = activations(tokens);

@@ -37,14 +37,16 @@ ByteLevelBpe::ByteLevelBpe(TokenizerSpec spec, std::string_view where)
 }
 
 void ByteLevelBpe::read_merges(std::string_view where) {
+  const auto shown = [](std::string_view text) {
+    return text.size() <= 60 ? std::string(text) : std::string(text.substr(0, 57)) + "...";
+  };
   for (size_t rank = 0; rank < spec_.merges.size(); ++rank) {
     const std::string& merge = spec_.merges[rank];
-    const std::string shown = merge.size() <= 60 ? merge : merge.substr(0, 57) + "...";
     const size_t space = merge.find(' ');
     if (space == 0 || space == merge.npos || space + 1 == merge.size() ||
         merge.find(' ', space + 1) != merge.npos) {
       fail(ErrorKind::format, where, "merge {}: expected two tokens and a space, got \"{}\"", rank,
-           shown);
+           shown(merge));
     }
     const std::string_view left = std::string_view(merge).substr(0, space);
     const std::string_view right = std::string_view(merge).substr(space + 1);
@@ -52,7 +54,7 @@ void ByteLevelBpe::read_merges(std::string_view where) {
       const auto id = find(text);
       if (!id) {
         fail(ErrorKind::format, where, "merge {} (\"{}\"): expected a token \"{}\", got none", rank,
-             shown, text.substr(0, 60));
+             shown(merge), shown(text));
       }
       return *id;
     };

@@ -7,6 +7,7 @@
 #include "cpu/quant/formats_table.h"
 #include "cpu/quant/lanes_256.h"
 #include "cpu/quant/panels/panels.h"
+#include "cpu/quant/panels/unsigned_blocks.h"
 
 // Processors without dot products start about four vector instructions and two loads a cycle, so
 // that what counts is their number. Activations are unsigned bytes q + 128, which leaves weights
@@ -22,36 +23,11 @@ namespace {
 constexpr int kRows = 64;  // of activations, at most: their sums stay in the first-level cache
 constexpr int kParts = kRowGroup / 8;
 
-// 32 elements of a row; a panel has those of all its rows, then the next 32.
-struct PanelBlock {
-  float d, total;
-  float sum[2];
-  uint8_t u[32];  // q + 128
-};
-
-BANTAM_QUANT_INLINE float total(const PanelBlock& x) {
-  return x.total;
-}
+using quant::PanelBlock;
 
 struct Lanes : quant::Lanes256 {
   static constexpr bool kCentred = true;
 };
-
-void pack(const BlockQ8A* x, const PanelPart& part, int64_t k, void* panel) {
-  const int64_t groups = k / 32;
-  const __m256i top = _mm256_set1_epi8(-128);
-  for (int64_t m = part.first; m < part.first + part.count; ++m) {
-    PanelBlock* to = (PanelBlock*)panel + m;
-    for (int64_t g = 0; g < groups; ++g, ++x, to += part.of) {
-      const __m256i q = _mm256_loadu_si256((const __m256i*)(const void*)x->q);
-      to->d = x->d;
-      to->total = (float)(x->sum[0] + x->sum[1]);
-      to->sum[0] = (float)x->sum[0];
-      to->sum[1] = (float)x->sum[1];
-      _mm256_storeu_si256((__m256i*)(void*)to->u, _mm256_xor_si256(q, top));
-    }
-  }
-}
 
 // Compilers neither know better where to keep a value nor in which order to add.
 BANTAM_QUANT_INLINE void settle(__m256i& v) {
@@ -221,7 +197,7 @@ constinit const PanelKernels panel_kernels = {
     kRows,
     1,
     sizeof(PanelBlock),
-    pack,
+    pack_unsigned,
     16,
     3,
     {linear<FormatQ8_0<Lanes>>, linear<FormatQ4_0<Lanes>>, linear<FormatQ4_1<Lanes>>,

@@ -1,4 +1,5 @@
 #include "cpu/quant/panels/lanes_512.h"
+#include "cpu/quant/panels/unsigned_blocks.h"
 
 // Two vector instructions a cycle are the limit, dot products among them: two vectors of 16 weight
 // rows share each broadcast of activations, which are unsigned bytes q + 128, and what the 128 adds
@@ -9,34 +10,10 @@ namespace bantam::cpu::x86_vnni {
 namespace {
 
 using V = quant::CentredLanes512;
+using quant::PanelBlock;
 
 constexpr int kRows = 64;     // of activations, at most: their sums stay in the first-level cache
 constexpr int kTogether = 2;  // rows of activations whose chains of dot products alternate
-
-// 32 elements of a row; a panel has those of all its rows, then the next 32.
-struct PanelBlock {
-  float d, total;
-  float sum[2];
-  uint8_t u[32];  // q + 128
-};
-
-BANTAM_QUANT_INLINE float total(const PanelBlock& x) {
-  return x.total;
-}
-
-void pack(const BlockQ8A* x, const PanelPart& part, int64_t k, void* panel) {
-  const int64_t groups = k / 32;
-  for (int64_t m = part.first; m < part.first + part.count; ++m) {
-    PanelBlock* to = (PanelBlock*)panel + m;
-    for (int64_t g = 0; g < groups; ++g, ++x, to += part.of) {
-      to->d = x->d;
-      to->total = (float)(x->sum[0] + x->sum[1]);
-      to->sum[0] = (float)x->sum[0];
-      to->sum[1] = (float)x->sum[1];
-      for (int i = 0; i < 32; ++i) to->u[i] = (uint8_t)(x->q[i] ^ -128);
-    }
-  }
-}
 
 // One group of 32 elements of kParts vectors of weight rows.
 template <class F, int kParts>
@@ -139,6 +116,6 @@ struct Kernels {
 
 extern const PanelKernels panel_kernels;
 constinit const PanelKernels panel_kernels =
-    quant::panels_of_every_format<Kernels>(kRows, 1, sizeof(PanelBlock), pack, 6);
+    quant::panels_of_every_format<Kernels>(kRows, 1, sizeof(PanelBlock), quant::pack_unsigned, 6);
 
 }  // namespace bantam::cpu::x86_vnni

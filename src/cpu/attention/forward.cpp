@@ -181,9 +181,8 @@ struct Forward {
         const int64_t head = t.kv * p.group + g, row = n * p.H + head;
         const Share share = p.visible(n) > 0 ? share_of(total.l + i * kLanes, total.m[i], head)
                                              : Share{0.0f, -INFINITY};
-        float* o = total.o + i * p.Q;
-        for (int64_t d = 0; d < p.E; ++d) o[d] *= share.inverse;
-        store_row(o, p.E, qe, at(context.outputs[0].data, qe, row * p.E));
+        const float* o = total.o + i * p.Q;
+        store_row(o, p.E, qe, at(context.outputs[0].data, qe, row * p.E), share.inverse);
         lse[row] = share.lse;
       }
   }
@@ -269,13 +268,14 @@ void run_forward(const StepContext& c) {
   });
 }
 
-void store_row(const float* row, int64_t n, Element e, void* to) {
+void store_row(const float* row, int64_t n, Element e, void* to, float factor) {
   if (e == Element::f32) {
-    std::copy_n(row, n, static_cast<float*>(to));
+    auto* out = static_cast<float*>(to);
+    for (int64_t i = 0; i < n; ++i) out[i] = factor * row[i];
   } else {
     auto* out = static_cast<uint16_t*>(to);
     for (int64_t i = 0; i < n; ++i)
-      out[i] = e == Element::f16 ? float_to_f16(row[i]) : float_to_bf16(row[i]);
+      out[i] = e == Element::f16 ? float_to_f16(factor * row[i]) : float_to_bf16(factor * row[i]);
   }
 }
 

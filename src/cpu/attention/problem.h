@@ -163,7 +163,8 @@ inline const char* at(const void* base, Element e, int64_t index) {
 inline char* at(void* base, Element e, int64_t index) {
   return static_cast<char*>(base) + element_bytes(e, index);
 }
-void store_row(const float* row, int64_t n, Element e, void* to);
+// row * factor, in type e.
+void store_row(const float* row, int64_t n, Element e, void* to, float factor = 1);
 // Rows of no sequence get no gradient.
 void clear_padding_rows(const Problem& p, Element e, void* dq);
 

@@ -4,9 +4,9 @@
 // namespace of its own file, so no instantiation can reach another processor). All reductions are
 // in index order per element, which makes the results equal to the bit for every V.
 //
-// V: Reg, kWidth (divides 16), kTileRows, load, store, set1, add, sub, mul, div, fma(a, b, c) =
-// a * b + c, max, load_f16, load_bf16, keep(x, n, other) (lanes >= n become other), exp_bits,
-// reduce_max, transpose(Reg[kWidth]).
+// V: Reg, kWidth (divides 16), kTileRows, kTileVectors, load, store, set1, add, sub, mul, div,
+// fma(a, b, c) = a * b + c, max, load_f16, load_bf16, keep(x, n, other) (lanes >= n become other),
+// exp_bits, reduce_max, transpose(Reg[kWidth]).
 
 #include <math.h>
 #include <string.h>
@@ -14,12 +14,14 @@
 #include "base/half.h"
 #include "cpu/attention/attention.h"
 #include "cpu/attention/cache_elements.h"
+#include "cpu/attention/vector_product.h"
 
 namespace bantam::cpu::attention {
 
 template <class V>
 struct VectorKernels {
   using Reg = typename V::Reg;
+  using Product = VectorProduct<V>;
   static constexpr int W = V::kWidth;
 
   // exp(x) for x <= 88; exactly 0 below -87. Cody-Waite reduction and the Taylor polynomial of
@@ -49,60 +51,6 @@ struct VectorKernels {
     alignas(64) float out[W];
     V::store(out, exp(V::set1(x)));
     return out[0];
-  }
-
-  // --- c[i, :] = (c[i, :] +) sum_k a[i * a_row + k * a_k] b[k, :], k ascending ------------------
-  template <int R, int NV>
-  static void tile(int64_t depth, const float* a, int64_t a_row, int64_t a_k, const float* b,
-                   int64_t ldb, float* c, int64_t ldc, bool accumulate) {
-    Reg acc[R][NV];
-    for (int i = 0; i < R; ++i)
-      for (int j = 0; j < NV; ++j)
-        acc[i][j] = accumulate ? V::load(c + i * ldc + j * W) : V::set1(0.0f);
-    for (int64_t k = 0; k < depth; ++k) {
-      Reg row[NV];
-      for (int j = 0; j < NV; ++j) row[j] = V::load(b + k * ldb + j * W);
-      for (int i = 0; i < R; ++i) {
-        const Reg x = V::set1(a[i * a_row + k * a_k]);
-        for (int j = 0; j < NV; ++j) acc[i][j] = V::fma(x, row[j], acc[i][j]);
-      }
-    }
-    for (int i = 0; i < R; ++i)
-      for (int j = 0; j < NV; ++j) V::store(c + i * ldc + j * W, acc[i][j]);
-  }
-  template <int NV>
-  static void columns(int64_t rows, int64_t depth, const float* a, int64_t a_row, int64_t a_k,
-                      const float* b, int64_t ldb, float* c, int64_t ldc, bool accumulate) {
-    constexpr int R = V::kTileRows;
-    int64_t i = 0;
-    for (; i + R <= rows; i += R)
-      tile<R, NV>(depth, a + i * a_row, a_row, a_k, b, ldb, c + i * ldc, ldc, accumulate);
-    for (; i < rows; ++i)
-      tile<1, NV>(depth, a + i * a_row, a_row, a_k, b, ldb, c + i * ldc, ldc, accumulate);
-  }
-  // n is a multiple of kLanes.
-  static void product(int64_t rows, int64_t n, int64_t depth, const float* a, int64_t a_row,
-                      int64_t a_k, const float* b, int64_t ldb, float* c, int64_t ldc,
-                      bool accumulate) {
-    int64_t j = 0;
-    for (; j + 4 * W <= n; j += 4 * W)
-      columns<4>(rows, depth, a, a_row, a_k, b + j, ldb, c + j, ldc, accumulate);
-    for (; j + 2 * W <= n; j += 2 * W)
-      columns<2>(rows, depth, a, a_row, a_k, b + j, ldb, c + j, ldc, accumulate);
-    for (; j < n; j += W)
-      columns<1>(rows, depth, a, a_row, a_k, b + j, ldb, c + j, ldc, accumulate);
-  }
-  // c[i, :] += sum over k < depth[i]: cells that a row does not see are not even multiplied by
-  // zero.
-  static void ragged_product(int64_t rows, int64_t n, const int32_t* depth, const float* a,
-                             int64_t a_row, const float* b, int64_t ldb, float* c, int64_t ldc) {
-    for (int64_t i = 0; i < rows;) {
-      int64_t end = i + 1;
-      while (end < rows && depth[end] == depth[i]) ++end;
-      if (depth[i] > 0)
-        product(end - i, n, depth[i], a + i * a_row, a_row, 1, b, ldb, c + i * ldc, ldc, true);
-      i = end;
-    }
   }
 
   // --- packing --------------------------------------------------------------------------------
@@ -173,10 +121,22 @@ struct VectorKernels {
     return V::mul(t, V::set1(scoring.softcap));
   }
 
+  // Rescales what a row has summed up to a new maximum.
+  static void raise(const ForwardBlock& f, int64_t i, float top) {
+    float* o = f.o + i * f.Q;
+    float* l = f.l + i * kLanes;
+    const Reg factor = V::set1(exp1(f.m[i] - top));
+    for (int64_t d = 0; d < f.Q; d += W) V::store(o + d, V::mul(V::load(o + d), factor));
+    for (int j = 0; j < kLanes; j += W) V::store(l + j, V::mul(V::load(l + j), factor));
+    f.m[i] = top;
+  }
+
   // Scores of one row become probabilities relative to the new maximum; m, l and o are rescaled.
   static void soften(const ForwardBlock& f, int64_t i, float* s) {
     const int64_t visible = f.visible[i], hidden = f.hidden[i];
     const float* bias = f.bias == nullptr ? nullptr : f.bias + i * kBlock;
+    if (visible == kBlock && hidden == 0 && bias == nullptr && f.scoring.softcap == 0)
+      return soften_all(f, i, s);
     const Reg lowest = V::set1(-INFINITY);
     Reg top = lowest;
     for (int64_t j = 0; j < visible; j += W) {
@@ -188,37 +148,53 @@ struct VectorKernels {
       top = V::max(top, x);
     }
     const float block_max = V::reduce_max(top);
-    float* o = f.o + i * f.Q;
-    float* l = f.l + i * kLanes;
-    if (block_max > f.m[i]) {
-      const Reg factor = V::set1(exp1(f.m[i] - block_max));
-      for (int64_t d = 0; d < f.Q; d += W) V::store(o + d, V::mul(V::load(o + d), factor));
-      for (int j = 0; j < kLanes; j += W) V::store(l + j, V::mul(V::load(l + j), factor));
-      f.m[i] = block_max;
-    }
+    if (block_max > f.m[i]) raise(f, i, block_max);
     const Reg shift = V::set1(f.m[i]);
     for (int64_t j = 0; j < visible; j += W) {
       const Reg p = exp(V::sub(V::load(s + j), shift));
       V::store(s + j, p);
-      float* lane = l + j % kLanes;
+      float* lane = f.l + i * kLanes + j % kLanes;
       V::store(lane, V::add(V::load(lane), p));
     }
   }
+  // The same bits where the row sees all of a block, without bias or cap: most of a long text.
+  static void soften_all(const ForwardBlock& f, int64_t i, float* s) {
+    constexpr int kVectors = kBlock / W, kLaneVectors = kLanes / W;
+    const Reg scale = V::set1(f.scoring.scale);
+    Reg x[kVectors], top = V::set1(-INFINITY);
+    for (int j = 0; j < kVectors; ++j) {
+      x[j] = V::mul(V::load(s + j * W), scale);
+      top = V::max(top, x[j]);
+    }
+    const float block_max = V::reduce_max(top);
+    if (block_max > f.m[i]) raise(f, i, block_max);
+    const Reg shift = V::set1(f.m[i]);
+    float* l = f.l + i * kLanes;
+    Reg lanes[kLaneVectors];
+    for (int j = 0; j < kLaneVectors; ++j) lanes[j] = V::load(l + j * W);
+    for (int j = 0; j < kVectors; ++j) {
+      const Reg p = exp(V::sub(x[j], shift));
+      V::store(s + j * W, p);
+      lanes[j % kLaneVectors] = V::add(lanes[j % kLaneVectors], p);
+    }
+    for (int j = 0; j < kLaneVectors; ++j) V::store(l + j * W, lanes[j]);
+  }
 
   static void forward(const ForwardBlock& f) {
-    constexpr int64_t kRows = 8;
+    constexpr int64_t kRows = 2 * V::kTileRows;
     alignas(64) float s[kRows * kBlock];
-    const int64_t columns = round_up(f.count, kLanes);
     for (int64_t first = 0; first < f.rows; first += kRows) {
       const int64_t rows = f.rows - first < kRows ? f.rows - first : kRows;
       int32_t most = 0;
       for (int64_t i = 0; i < rows; ++i)
         if (f.visible[first + i] > most) most = f.visible[first + i];
       if (most == 0) continue;
-      product(rows, columns, f.D, f.q + first * f.P, f.P, 1, f.kt, kBlock, s, kBlock, false);
+      Product::run(rows, round_up(most, kLanes), f.D, {f.q + first * f.P, f.P, 1}, f.kt, kBlock, s,
+                   kBlock, false);
       for (int64_t i = 0; i < rows; ++i)
         if (f.visible[first + i] > 0) soften(f, first + i, s + i * kBlock);
-      ragged_product(rows, f.Q, f.visible + first, s, kBlock, f.v, f.Q, f.o + first * f.Q, f.Q);
+      Product::run_ragged(rows, f.Q, f.visible + first, {s, kBlock, 1}, f.v, f.Q, f.o + first * f.Q,
+                          f.Q);
     }
   }
 
@@ -330,19 +306,19 @@ struct VectorKernels {
 
   static void backward(const BackwardBlock& b) {
     const int64_t columns = round_up(b.count, kLanes);
-    product(b.rows, columns, b.D, b.q, b.P, 1, b.kt, kBlock, b.p, kBlock, false);
-    product(b.rows, columns, b.E, b.dout, b.Q, 1, b.vt, kBlock, b.ds, kBlock, false);
+    Product::run(b.rows, columns, b.D, {b.q, b.P, 1}, b.kt, kBlock, b.p, kBlock, false);
+    Product::run(b.rows, columns, b.E, {b.dout, b.Q, 1}, b.vt, kBlock, b.ds, kBlock, false);
     for (int64_t i = 0; i < b.rows; ++i) differentiate(b, i, columns);
-    product(b.count, b.Q, b.rows, b.p, 1, kBlock, b.dout, b.Q, b.dv, b.Q, true);
-    product(b.count, b.P, b.rows, b.ds, 1, kBlock, b.q, b.P, b.dk, b.P, true);
-    ragged_product(b.rows, b.P, b.visible, b.ds, kBlock, b.k, b.P, b.dq, b.P);
+    Product::run(b.count, b.Q, b.rows, {b.p, 1, kBlock}, b.dout, b.Q, b.dv, b.Q, true);
+    Product::run(b.count, b.P, b.rows, {b.ds, 1, kBlock}, b.q, b.P, b.dk, b.P, true);
+    Product::run_ragged(b.rows, b.P, b.visible, {b.ds, kBlock, 1}, b.k, b.P, b.dq, b.P);
   }
 
   // --- mass -----------------------------------------------------------------------------------
   static void add_mass(const MassBlock& b) {
     const int64_t columns = round_up(b.count, kLanes);
     const Reg zero = V::set1(0.0f);
-    product(b.rows, columns, b.D, b.q, b.P, 1, b.kt, kBlock, b.p, kBlock, false);
+    Product::run(b.rows, columns, b.D, {b.q, b.P, 1}, b.kt, kBlock, b.p, kBlock, false);
     for (int64_t i = 0; i < b.rows; ++i) {
       const Reg lse = V::set1(b.lse[i]);
       for (int64_t j = 0; j < b.visible[i]; j += W) {

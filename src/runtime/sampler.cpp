@@ -4,37 +4,12 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "cpu/softmax/table.h"
 
 namespace bantam {
 namespace {
 
-// Ties go to the lower id, so that the order never depends on the sorting algorithm.
-bool better(const TokenSampler::Candidate& a, const TokenSampler::Candidate& b) {
-  return a.logit > b.logit || (a.logit == b.logit && a.token < b.token);
-}
-
-int32_t arg_max(std::span<const float> logits) {
-  return static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
-}
-
-void keep_best(std::vector<TokenSampler::Candidate>& c, size_t n) {
-  if (n < c.size()) {
-    std::nth_element(c.begin(), c.begin() + static_cast<int64_t>(n), c.end(), better);
-    c.resize(n);
-  }
-  std::sort(c.begin(), c.end(), better);
-}
-
-// Candidates sorted best first; sets probabilities.
-void softmax(std::vector<TokenSampler::Candidate>& c, double temperature) {
-  double sum = 0;
-  for (auto& x : c) {
-    const double e = std::exp((static_cast<double>(x.logit) - c[0].logit) / temperature);
-    x.probability = static_cast<float>(e);
-    sum += e;
-  }
-  for (auto& x : c) x.probability = static_cast<float>(x.probability / sum);
-}
+constexpr size_t kSortedAtOnce = 64;
 
 }  // namespace
 
@@ -56,17 +31,6 @@ TokenSampler::TokenSampler(const SamplerOptions& options)
   check_sampler_options(options);
 }
 
-void TokenSampler::penalise(std::span<const int32_t> recent) {
-  const auto window = std::min(recent.size(), static_cast<size_t>(options_.repetition_window));
-  std::vector<int32_t> seen(recent.end() - static_cast<int64_t>(window), recent.end());
-  std::sort(seen.begin(), seen.end());
-  seen.erase(std::unique(seen.begin(), seen.end()), seen.end());
-  for (const int32_t token : seen) {
-    float& x = logits_[static_cast<size_t>(token)];
-    x = x > 0 ? x / options_.repetition_penalty : x * options_.repetition_penalty;
-  }
-}
-
 // A penalty of 1 or more only lowers logits: with n tokens lowered, the k best are then among what
 // were the k + n best.
 int32_t TokenSampler::decisive() const {
@@ -77,51 +41,116 @@ int32_t TokenSampler::decisive() const {
   return std::min(k, kMost) + std::min(options_.repetition_window, kMost);
 }
 
-int32_t TokenSampler::sample(std::span<const float> logits, std::span<const int32_t> recent) {
-  logits_.assign(logits.begin(), logits.end());
-  if (options_.repetition_penalty != 1) penalise(recent);
-  if (options_.temperature == 0) return arg_max(logits_);
-
-  candidates_.clear();
-  for (size_t i = 0; i < logits_.size(); ++i) {
-    candidates_.push_back({static_cast<int32_t>(i), logits_[i], 0});
-  }
-  const bool cut = options_.top_k > 0;
-  keep_best(candidates_, cut ? static_cast<size_t>(options_.top_k) : candidates_.size());
-  softmax(candidates_, options_.temperature);
-  if (options_.top_p < 1) {
-    float sum = 0;
-    size_t n = 0;
-    while (n < candidates_.size() && sum < options_.top_p) sum += candidates_[n++].probability;
-    candidates_.resize(std::max<size_t>(n, 1));
-  }
-  const float least = options_.min_p * candidates_[0].probability;
-  while (candidates_.size() > 1 && candidates_.back().probability < least) candidates_.pop_back();
-
-  float total = 0;
-  for (const Candidate& c : candidates_) total += c.probability;
-  float x = random_.uniform() * total;
-  for (const Candidate& c : candidates_) {
-    x -= c.probability;
-    if (x < 0) return c.token;
-  }
-  return candidates_.back().token;
+float TokenSampler::penalised(float logit) const {
+  return logit > 0 ? logit / options_.repetition_penalty : logit * options_.repetition_penalty;
 }
 
-std::vector<TokenSampler::Candidate> top_tokens(std::span<const float> logits, size_t n) {
-  const float top = *std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  std::vector<TokenSampler::Candidate> c;
-  c.reserve(logits.size());
-  for (size_t i = 0; i < logits.size(); ++i) {
-    c.push_back({static_cast<int32_t>(i), logits[i], 0});
-    sum += std::exp(static_cast<double>(logits[i]) - top);
+// The k best after the penalty, in order; k = 0: all, in none.
+void TokenSampler::collect(std::span<const float> logits, std::span<const int32_t> recent,
+                           size_t k) {
+  seen_.clear();
+  if (options_.repetition_penalty != 1) {
+    const auto window = std::min(recent.size(), static_cast<size_t>(options_.repetition_window));
+    seen_.assign(recent.end() - static_cast<std::ptrdiff_t>(window), recent.end());
+    std::sort(seen_.begin(), seen_.end());
+    seen_.erase(std::unique(seen_.begin(), seen_.end()), seen_.end());
   }
-  keep_best(c, n);
-  for (auto& x : c) {
-    x.probability = static_cast<float>(std::exp(static_cast<double>(x.logit) - top) / sum);
+  candidates_.clear();
+  sorted_ = 0;
+  if (k == 0) {
+    for (size_t i = 0; i < logits.size(); ++i) {
+      const float logit = std::isnan(logits[i]) ? -INFINITY : logits[i];
+      candidates_.push_back({{static_cast<int32_t>(i), logit}, 0});
+    }
+    for (const int32_t token : seen_) {
+      float& logit = candidates_[static_cast<size_t>(token)].logit;
+      logit = penalised(logit);
+    }
+    return;
   }
-  return c;
+  // Without those seen, k of the k + |seen| largest are left; those seen join as they are now.
+  find_largest(logits, k + seen_.size(), largest_);
+  for (const TokenLogit& t : largest_) {
+    if (!std::binary_search(seen_.begin(), seen_.end(), t.token)) candidates_.push_back({t, 0});
+  }
+  for (const int32_t token : seen_) {
+    const float logit = penalised(logits[static_cast<size_t>(token)]);
+    if (logit > -INFINITY) candidates_.push_back({{token, logit}, 0});
+  }
+  const size_t kept = std::min(k, candidates_.size());
+  sort_first(kept);
+  candidates_.resize(kept);
+  sorted_ = kept;
+}
+
+// Brings the n best to the front, in order. Few of a large vocabulary are ever asked for.
+void TokenSampler::sort_first(size_t n) {
+  while (sorted_ < n) {
+    const size_t size = candidates_.size();
+    const size_t end = std::min(size, std::max(n, kSortedAtOnce + 4 * sorted_));
+    const auto first = candidates_.begin() + static_cast<std::ptrdiff_t>(sorted_);
+    const auto last = candidates_.begin() + static_cast<std::ptrdiff_t>(end);
+    if (end < size) std::nth_element(first, last, candidates_.end(), is_better);
+    std::sort(first, last, is_better);
+    sorted_ = end;
+  }
+}
+
+void TokenSampler::set_probabilities() {
+  const float top = candidates_[0].logit;
+  scaled_.clear();
+  for (const Candidate& c : candidates_) {
+    scaled_.push_back((c.logit - top) / options_.temperature);
+  }
+  cpu::softmax_kernels().softmax(scaled_.data(), scaled_.data(), 1,
+                                 static_cast<int64_t>(scaled_.size()));
+  for (size_t i = 0; i < scaled_.size(); ++i) candidates_[i].probability = scaled_[i];
+}
+
+// How many of the best top-p and min-p leave; these are in order if they are not all.
+size_t TokenSampler::count_kept() {
+  size_t n = candidates_.size();
+  if (options_.top_p < 1) {
+    double sum = 0;
+    for (n = 0; n < candidates_.size() && sum < options_.top_p; ++n) {
+      sort_first(n + 1);
+      sum += candidates_[n].probability;
+    }
+  }
+  if (options_.min_p == 0) return n;
+  const float least = options_.min_p * candidates_[0].probability;
+  size_t kept = 1;
+  for (; kept < n; ++kept) {
+    sort_first(kept + 1);
+    if (candidates_[kept].probability < least) break;
+  }
+  return kept;
+}
+
+// One of the n best.
+int32_t TokenSampler::draw(size_t n) {
+  double total = 0;
+  for (size_t i = 0; i < n; ++i) total += candidates_[i].probability;
+  double x = random_.uniform() * total;
+  int32_t token = 0;
+  for (size_t i = 0; i < n; ++i) {
+    sort_first(i + 1);
+    if (i > 0 && candidates_[i].probability == 0) break;  // rounding left some of x
+    token = candidates_[i].token;
+    x -= candidates_[i].probability;
+    if (x < 0) break;
+  }
+  return token;
+}
+
+int32_t TokenSampler::sample(std::span<const float> logits, std::span<const int32_t> recent) {
+  const bool greedy = options_.temperature == 0;
+  collect(logits, recent, greedy ? 1 : static_cast<size_t>(options_.top_k));
+  if (candidates_.empty()) return 0;  // no logit is a number above -infinity
+  sort_first(1);
+  if (greedy || std::isinf(candidates_[0].logit)) return candidates_[0].token;
+  set_probabilities();
+  return draw(count_kept());
 }
 
 }  // namespace bantam

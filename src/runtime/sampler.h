@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "runtime/largest_logits.h"
 
 namespace bantam {
 
@@ -34,22 +35,25 @@ class TokenSampler {
   // How many of the largest logits decide what `sample` gives, whatever the rest; 0: all.
   [[nodiscard]] int32_t decisive() const;
 
-  struct Candidate {
-    int32_t token;
-    float logit;
+ private:
+  struct Candidate : TokenLogit {
     float probability;
   };
 
- private:
-  void penalise(std::span<const int32_t> recent);
+  void collect(std::span<const float> logits, std::span<const int32_t> recent, size_t k);
+  [[nodiscard]] float penalised(float logit) const;
+  void set_probabilities();
+  void sort_first(size_t n);
+  [[nodiscard]] size_t count_kept();
+  int32_t draw(size_t n);
+
   SamplerOptions options_;
   Random random_;
-  std::vector<float> logits_;
+  std::vector<int32_t> seen_;  // of the repetition window, sorted
+  std::vector<TokenLogit> largest_;
   std::vector<Candidate> candidates_;
+  size_t sorted_ = 0;  // so many candidates are in order; the rest are worse
+  std::vector<float> scaled_;
 };
-
-// The n most probable tokens with their softmax probabilities over the whole vocabulary, best
-// first.
-std::vector<TokenSampler::Candidate> top_tokens(std::span<const float> logits, size_t n);
 
 }  // namespace bantam

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "runtime/screen_use.h"
 
 namespace bantam {
 namespace {
@@ -219,15 +220,18 @@ GenerateResult Session::generate(std::span<const int32_t> prompt, const Generate
     read(prompt);
     prompt = std::span(&engine_->model().config.decoder_start_token, 1);
   }
-  const int32_t best = sampler.decisive();
+  ScreenUse screen(sampler.decisive());
   if (prompt.empty()) complete_logits();
+  int32_t best = screen.next();
   std::span<const float> logits = feed(prompt, best);
   result.prefill_seconds = seconds_since(start);
   int64_t computed = 0, logit_rows = 0;
   Clock::time_point first = start;
   while (true) {
     if (engine_->options().screened_head) {
-      computed += engine_->vocab_size() - std::ranges::count(logits, -INFINITY);
+      const int64_t rows = engine_->vocab_size() - std::ranges::count(logits, -INFINITY);
+      screen.saw(best, static_cast<double>(rows) / static_cast<double>(engine_->vocab_size()));
+      computed += rows;
       ++logit_rows;
     }
     const int32_t token = sampler.sample(logits, tokens_);
@@ -261,6 +265,7 @@ GenerateResult Session::generate(std::span<const int32_t> prompt, const Generate
       result.reason = StopReason::context_full;
       break;
     }
+    best = screen.next();
     logits = feed(std::span(&token, 1), best);
   }
   result.decode_seconds = seconds_since(first);

@@ -7,7 +7,7 @@ namespace bantam::cpu::attention::arm_neon {
 
 struct Vector {
   using Reg = float32x4_t;
-  static constexpr int kWidth = 4, kTileRows = 4, kTileVectors = 4;
+  static constexpr int kWidth = 4, kTileRows = 4, kTileVectors = 4, kFewSums = 16;
   static Reg load(const float* p) { return vld1q_f32(p); }
   static void store(float* p, Reg x) { vst1q_f32(p, x); }
   static Reg set1(float x) { return vdupq_n_f32(x); }

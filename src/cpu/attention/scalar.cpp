@@ -7,7 +7,7 @@ namespace bantam::cpu::attention::scalar {
 
 struct Vector {
   using Reg = float;
-  static constexpr int kWidth = 1, kTileRows = 1, kTileVectors = 4;
+  static constexpr int kWidth = 1, kTileRows = 1, kTileVectors = 4, kFewSums = 16;
   static Reg load(const float* p) { return *p; }
   static void store(float* p, Reg x) { *p = x; }
   static Reg set1(float x) { return x; }

@@ -14,7 +14,7 @@ namespace {  // a type of each including file: code for one processor cannot rea
 
 struct Avx512 {
   using Reg = __m512;
-  static constexpr int kWidth = 16, kTileRows = 6, kTileVectors = 4;
+  static constexpr int kWidth = 16, kTileRows = 6, kTileVectors = 4, kFewSums = 16;
   static Reg load(const float* p) { return _mm512_loadu_ps(p); }
   static void store(float* p, Reg x) { _mm512_storeu_ps(p, x); }
   static Reg set1(float x) { return _mm512_set1_ps(x); }

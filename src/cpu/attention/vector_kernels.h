@@ -4,9 +4,9 @@
 // namespace of its own file, so no instantiation can reach another processor). All reductions are
 // in index order per element, which makes the results equal to the bit for every V.
 //
-// V: Reg, kWidth (divides 16), kTileRows, kTileVectors, load, store, set1, add, sub, mul, div,
-// fma(a, b, c) = a * b + c, max, load_f16, load_bf16, keep(x, n, other) (lanes >= n become other),
-// exp_bits, reduce_max, transpose(Reg[kWidth]).
+// V: Reg, kWidth (divides 16), kTileRows, kTileVectors, kFewSums, load, store, set1, add, sub, mul,
+// div, fma(a, b, c) = a * b + c, max, load_f16, load_bf16, keep(x, n, other) (lanes >= n become
+// other), exp_bits, reduce_max, transpose(Reg[kWidth]).
 
 #include <math.h>
 #include <string.h>
@@ -199,11 +199,11 @@ struct VectorKernels {
   }
 
   // Sums over channels and over cells are chains: few rows need several groups of cells, or of
-  // channels, side by side to keep the units busy.
+  // channels, side by side to keep the units busy; as many as the registers hold.
   template <int R>
-  static constexpr int kGroups = R == 1   ? 4
-                                 : R == 2 ? 2
-                                          : 1;
+  static constexpr int kGroups = R * 4 * kLanes / W <= V::kFewSums   ? 4
+                                 : R * 2 * kLanes / W <= V::kFewSums ? 2
+                                                                     : 1;
 
   // Products of R query rows with G groups of cells.
   template <Element E, int R, int G>

@@ -7,7 +7,7 @@ namespace bantam::cpu::attention::x86_avx2 {
 
 struct Vector {
   using Reg = __m256;
-  static constexpr int kWidth = 8, kTileRows = 6, kTileVectors = 2;
+  static constexpr int kWidth = 8, kTileRows = 6, kTileVectors = 2, kFewSums = 8;
   static Reg load(const float* p) { return _mm256_loadu_ps(p); }
   static void store(float* p, Reg x) { _mm256_storeu_ps(p, x); }
   static Reg set1(float x) { return _mm256_set1_ps(x); }

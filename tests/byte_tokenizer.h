@@ -18,7 +18,7 @@ inline TokenizerSpec byte_tokenizer() {
   for (int i = 0; i < 256; ++i) {
     char name[8];
     std::snprintf(name, sizeof name, "<0x%02X>", static_cast<unsigned>(i));
-    spec.tokens.emplace_back(name);
+    spec.tokens.push_back(name);
     spec.types.push_back(TokenType::byte);
   }
   spec.scores.assign(spec.tokens.size(), 0);

@@ -27,7 +27,7 @@ TokenizerSpec few_words() {
   for (const char* piece :
        {"▁",  "a",   "b",   "c",    ",",     "'",   "▁a", "▁b", "▁c",  "ab", "ba", "ca",
         "bb", "▁ab", "▁ba", "▁cab", "▁abba", "abc", "é",  "▁,", "▁b,", ",▁", "▁▁"}) {
-    spec.tokens.emplace_back(piece);
+    spec.tokens.push_back(piece);
     spec.types.push_back(TokenType::normal);
   }
   for (size_t i = 0; i < spec.tokens.size(); ++i) spec.scores.push_back(-static_cast<float>(i));

@@ -44,7 +44,8 @@ std::optional<double> as_real(const GgufValue& value) {
 GgufFile GgufFile::open(const std::string& path) {
   GgufFile file = parse(MappedFile::open(path));
   const bool part = file.find("split.count") != nullptr || file.find("split.no") != nullptr;
-  return part ? join(std::move(file), path) : file;
+  if (part) return join(std::move(file), path);
+  return file;
 }
 
 GgufFile GgufFile::parse(std::shared_ptr<const MappedFile> file) {
@@ -166,9 +167,9 @@ std::vector<double> GgufFile::reals(std::string_view key) const {
   return result;
 }
 
-std::span<const std::string> GgufFile::strings(std::string_view key) const {
+const StringTable& GgufFile::strings(std::string_view key) const {
   const auto* array = std::get_if<GgufArray>(&required(key));
-  const auto* items = array ? std::get_if<std::vector<std::string>>(&array->items) : nullptr;
+  const auto* items = array ? std::get_if<StringTable>(&array->items) : nullptr;
   if (!items) wrong_type(key, "an array of string");
   return *items;
 }

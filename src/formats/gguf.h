@@ -81,7 +81,7 @@ class GgufFile {
   // an array of one, since some files store per-layer values that way when all layers agree.
   [[nodiscard]] std::vector<int64_t> integers(std::string_view key) const;
   [[nodiscard]] std::vector<double> reals(std::string_view key) const;
-  [[nodiscard]] std::span<const std::string> strings(std::string_view key) const;
+  [[nodiscard]] const StringTable& strings(std::string_view key) const;
 
   // Throws ErrorKind::format for a value of the right type that cannot be meant.
   [[noreturn]] void refuse(std::string_view key, std::string_view expected, int64_t got) const;

@@ -101,6 +101,7 @@ class GgufParser {
   GgufArray array(int depth);
   template <size_t Type>
   void read_array(GgufArray& array, int depth);
+  void read_items(StringTable& items, int depth);
   template <typename T>
   void read_items(std::vector<T>& items, int depth);
 
@@ -169,13 +170,16 @@ GgufValue GgufParser::value(GgufType type) {
   bad("expected a value type");
 }
 
+void GgufParser::read_items(StringTable& items, int) {
+  const uint64_t n = count("strings", 8);
+  items.reserve(n);
+  for (uint64_t i = 0; i < n; ++i) items.push_back(string());
+  items.shrink_to_fit();
+}
+
 template <typename T>
 void GgufParser::read_items(std::vector<T>& items, int depth) {
-  if constexpr (std::is_same_v<T, std::string>) {
-    const uint64_t n = count("strings", 8);
-    items.reserve(n);
-    for (uint64_t i = 0; i < n; ++i) items.emplace_back(string());
-  } else if constexpr (std::is_same_v<T, GgufArray>) {
+  if constexpr (std::is_same_v<T, GgufArray>) {
     const uint64_t n = count("arrays", 4 + 8);
     items.reserve(n);
     for (uint64_t i = 0; i < n; ++i) items.push_back(array(depth + 1));
@@ -202,7 +206,8 @@ GgufArray GgufParser::array(int depth) {
   GgufArray result;
   [&]<size_t... I>(std::index_sequence<I...>) {
     ((type == I ? read_array<I>(result, depth) : void()), ...);
-  }(std::make_index_sequence<kGgufTypes>());
+  }
+  (std::make_index_sequence<kGgufTypes>());
   return result;
 }
 

@@ -7,6 +7,8 @@
 #include <variant>
 #include <vector>
 
+#include "base/string_table.h"
+
 namespace bantam {
 
 // The numbers that GGUF gives to types of metadata.
@@ -42,16 +44,21 @@ std::string_view gguf_type_name(GgufType type);  // "u32", "string", ...
 
 // An array of one type; the alternative's index is its GgufType.
 struct GgufArray {
-  using Items = std::variant<std::vector<uint8_t>, std::vector<int8_t>, std::vector<uint16_t>,
-                             std::vector<int16_t>, std::vector<uint32_t>, std::vector<int32_t>,
-                             std::vector<float>, std::vector<bool>, std::vector<std::string>,
-                             std::vector<GgufArray>, std::vector<uint64_t>, std::vector<int64_t>,
-                             std::vector<double>>;
+  using Items =
+      std::variant<std::vector<uint8_t>, std::vector<int8_t>, std::vector<uint16_t>,
+                   std::vector<int16_t>, std::vector<uint32_t>, std::vector<int32_t>,
+                   std::vector<float>, std::vector<bool>, StringTable, std::vector<GgufArray>,
+                   std::vector<uint64_t>, std::vector<int64_t>, std::vector<double>>;
   Items items;
 
   GgufArray() = default;
+  GgufArray(StringTable values)  // NOLINT(google-explicit-constructor)
+      : items(std::move(values)) {}
+  GgufArray(const std::vector<std::string>& values)  // NOLINT(google-explicit-constructor)
+      : items(StringTable(values)) {}
   template <typename T>
-  GgufArray(std::vector<T> values)  // NOLINT(google-explicit-constructor): a value is a value
+  requires(!std::is_same_v<T, std::string>)
+      GgufArray(std::vector<T> values)  // NOLINT(google-explicit-constructor): a value is a value
       : items(std::move(values)) {}
 
   [[nodiscard]] GgufType element_type() const { return static_cast<GgufType>(items.index()); }

@@ -27,12 +27,15 @@ void put_string(std::string& out, std::string_view text) {
 
 void put_array(std::string& out, const GgufArray& array, int depth);
 
+void put_items(std::string& out, const StringTable& items, int) {
+  put(out, static_cast<uint64_t>(items.size()));
+  for (const std::string_view item : items) put_string(out, item);
+}
+
 template <typename T>
 void put_items(std::string& out, const std::vector<T>& items, int depth) {
   put(out, static_cast<uint64_t>(items.size()));
-  if constexpr (std::is_same_v<T, std::string>) {
-    for (const std::string& item : items) put_string(out, item);
-  } else if constexpr (std::is_same_v<T, GgufArray>) {
+  if constexpr (std::is_same_v<T, GgufArray>) {
     for (const GgufArray& item : items) put_array(out, item, depth + 1);
   } else if constexpr (std::is_same_v<T, bool>) {
     for (const bool item : items) put(out, static_cast<uint8_t>(item));

@@ -321,7 +321,7 @@ TEST_F(NpmReference, Bert) {
   Json vocabulary = Json::object();
   const std::string mark = "\u2581";
   for (size_t id = 0; id < spec.tokens.size(); ++id) {
-    std::string token = spec.tokens[id];
+    std::string token(spec.tokens[id]);
     if (spec.types[id] == TokenType::normal) {
       token = token.starts_with(mark) ? token.substr(mark.size()) : "##" + token;
     }

@@ -175,12 +175,12 @@ TEST(OldSpellings, AVocabularyTellsItsPreTokenizer) {
   TokenizerSpec spec;
   spec.tokens = {"<|endoftext|>"};
   EXPECT_EQ(guess_pre_tokenizer(spec), "");
-  spec.tokens.assign(128256, "x");
+  spec.tokens = std::vector<std::string>(128256, "x");
   EXPECT_EQ(guess_pre_tokenizer(spec), "");
-  spec.tokens[128000] = "<|begin_of_text|>";
+  spec.tokens.set(128000, "<|begin_of_text|>");
   EXPECT_EQ(guess_pre_tokenizer(spec), "llama-bpe");
-  spec.tokens.assign(151936, "x");
-  spec.tokens[151644] = "<|im_start|>";
+  spec.tokens = std::vector<std::string>(151936, "x");
+  spec.tokens.set(151644, "<|im_start|>");
   EXPECT_EQ(guess_pre_tokenizer(spec), "qwen2");
   spec.tokens = {"<｜begin▁of▁sentence｜>"};
   EXPECT_EQ(guess_pre_tokenizer(spec), "deepseek-coder");

@@ -33,8 +33,7 @@ int32_t narrow(int64_t number) {
 }
 
 void read_tables(const GgufFile& file, TokenizerSpec& s) {
-  const auto tokens = file.strings("tokenizer.ggml.tokens");
-  s.tokens.assign(tokens.begin(), tokens.end());
+  s.tokens = file.strings("tokenizer.ggml.tokens");
   if (file.find("tokenizer.ggml.scores") != nullptr) {
     for (const double x : file.reals("tokenizer.ggml.scores")) {
       s.scores.push_back(static_cast<float>(x));
@@ -45,10 +44,7 @@ void read_tables(const GgufFile& file, TokenizerSpec& s) {
       s.types.push_back(static_cast<TokenType>(narrow(t)));
     }
   }
-  if (s.model == "gpt2") {
-    const auto merges = file.strings("tokenizer.ggml.merges");
-    s.merges.assign(merges.begin(), merges.end());
-  }
+  if (s.model == "gpt2") s.merges = file.strings("tokenizer.ggml.merges");
   if (file.find("tokenizer.ggml.precompiled_charsmap") != nullptr) {
     for (const int64_t byte : file.integers("tokenizer.ggml.precompiled_charsmap")) {
       if (byte < INT8_MIN || byte > UINT8_MAX) {
@@ -70,7 +66,7 @@ std::vector<int32_t> phi3_strip_right(const GgufFile& file, const TokenizerSpec&
   if (name.find("phi-3") == name.npos && name.find("phi3") == name.npos) return ids;
   for (size_t i = 0; i < s.types.size() && i < s.tokens.size(); ++i) {
     const bool special = s.types[i] == TokenType::control || s.types[i] == TokenType::user_defined;
-    const std::string& t = s.tokens[i];
+    const std::string_view t = s.tokens[i];
     if (special && t != "<unk>" && t != "<s>" && t != "<|endoftext|>") {
       ids.push_back(static_cast<int32_t>(i));
     }

@@ -89,7 +89,7 @@ ChatFormat::ChatFormat(std::shared_ptr<const Model> model, std::string_view name
 }
 
 std::string ChatFormat::spelled(int32_t token) const {
-  return token < 0 ? "" : model_->tokenizer->spec().tokens[static_cast<size_t>(token)];
+  return token < 0 ? "" : std::string(model_->tokenizer->spec().tokens[static_cast<size_t>(token)]);
 }
 
 std::string ChatFormat::render(std::span<const ChatMessage> messages, bool reply_follows) const {

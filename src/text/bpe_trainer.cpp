@@ -68,8 +68,8 @@ class Vocabulary {
 
   // Two different pairs can spell the same token: ab+c and a+bc.
   int32_t join(int32_t left, int32_t right) {
-    const std::string& a = spec_.tokens[static_cast<size_t>(left)];
-    const std::string& b = spec_.tokens[static_cast<size_t>(right)];
+    const std::string a(spec_.tokens[static_cast<size_t>(left)]);
+    const std::string b(spec_.tokens[static_cast<size_t>(right)]);
     spec_.merges.push_back(a + " " + b);
     return add(a + b);
   }

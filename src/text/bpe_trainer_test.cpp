@@ -96,7 +96,7 @@ std::vector<int32_t> naive_encode(const Tokenizer& tokenizer, std::string_view t
   for_each_word(find_pre_tokenizer("gpt-2")->stages, text, [&](std::string_view word) {
     std::vector<std::string> symbols;
     for (const char& c : word) symbols.push_back(spell_bytes({&c, 1}));
-    for (const std::string& merge : tokenizer.spec().merges) {
+    for (const std::string_view merge : tokenizer.spec().merges) {
       const size_t space = merge.find(' ');
       for (size_t i = 0; i + 1 < symbols.size(); ++i) {
         if (symbols[i] != merge.substr(0, space) || symbols[i + 1] != merge.substr(space + 1)) {

@@ -80,7 +80,7 @@ TokenizerSpec parse_llama2c_tokenizer(std::span<const std::byte> bytes, int32_t 
   // The exporter writes "\n<s>\n" for what the model calls <s>.
   const char* special[] = {"<unk>", "<s>", "</s>"};
   for (size_t id = 0; id < 3; ++id) {
-    spec.tokens[id] = special[id];
+    spec.tokens.set(id, special[id]);
     spec.types[id] = id == 0 ? TokenType::unknown : TokenType::control;
   }
   check_tokenizer_spec(spec, name);

@@ -62,11 +62,13 @@ TokenizerSpec read_vocab_and_merges(const std::string& folder, const std::string
   spec.model = "gpt2";
   spec.pre = pre;
   const auto vocabulary = nlohmann::json::parse(read_text_file(shared(folder + "/vocab.json.zst")));
+  std::vector<std::string> tokens;
   for (const auto& [token, id] : vocabulary.items()) {
     const auto i = id.get<size_t>();
-    if (i >= spec.tokens.size()) spec.tokens.resize(i + 1);
-    spec.tokens[i] = token;
+    if (i >= tokens.size()) tokens.resize(i + 1);
+    tokens[i] = token;
   }
+  spec.tokens = tokens;
   spec.types.assign(spec.tokens.size(), TokenType::normal);
   for (size_t i = 0; i < spec.tokens.size(); ++i) {
     if (spec.tokens[i].starts_with("<|")) spec.types[i] = TokenType::control;

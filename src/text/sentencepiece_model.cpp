@@ -117,7 +117,7 @@ void read_piece(Message m, TokenizerSpec& spec) {
     if (m.number() == 2) score = m.real();
     if (m.number() == 3) type = m.integer();
   }
-  spec.tokens.emplace_back(text);
+  spec.tokens.push_back(text);
   spec.scores.push_back(score);
   spec.types.push_back(static_cast<TokenType>(type));
 }

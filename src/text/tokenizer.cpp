@@ -70,26 +70,21 @@ Tokenizer::Tokenizer(TokenizerSpec spec) : spec_(std::move(spec)), index_(spec_.
   for (const bool normal : {true, false}) {
     for (int32_t id = 0; id < vocab_size(); ++id) {
       if ((type_unchecked(static_cast<size_t>(id)) == TokenType::normal) == normal) {
-        index_.add(id, spelled);
+        if (!index_.add(id, spelled)) are_unique_ = false;
       }
     }
   }
 }
 
-void Tokenizer::set_pieces(const std::vector<std::string>& pieces) {
-  piece_offsets_.reserve(pieces.size() + 1);
-  piece_offsets_.push_back(0);
-  for (size_t id = 0; id < pieces.size(); ++id) {
-    piece_bytes_ += pieces[id];
-    if (piece_bytes_.size() > UINT32_MAX) {
-      fail(ErrorKind::format, "tokenizer", "expected under 4 GiB of token text, got more");
-    }
-    piece_offsets_.push_back(static_cast<uint32_t>(piece_bytes_.size()));
+void Tokenizer::set_pieces(StringTable pieces) {
+  pieces_ = std::move(pieces);
+  pieces_.shrink_to_fit();
+  for (size_t id = 0; id < pieces_.size(); ++id) {
     const TokenType type = type_unchecked(id);
-    if (type == TokenType::user_defined) user_defined_.add(pieces[id], static_cast<int32_t>(id));
+    if (type == TokenType::user_defined) user_defined_.add(pieces_[id], static_cast<int32_t>(id));
     if (type == TokenType::user_defined || type == TokenType::control ||
         type == TokenType::unknown) {
-      specials_.add(pieces[id], static_cast<int32_t>(id));
+      specials_.add(pieces_[id], static_cast<int32_t>(id));
     }
   }
 }
@@ -99,9 +94,7 @@ std::string_view Tokenizer::piece(int32_t id) const {
     fail(ErrorKind::usage, "tokenizer", "expected a token id from 0 to {}, got {}",
          vocab_size() - 1, id);
   }
-  const auto i = static_cast<size_t>(id);
-  return std::string_view(piece_bytes_)
-      .substr(piece_offsets_[i], piece_offsets_[i + 1] - piece_offsets_[i]);
+  return pieces_[static_cast<size_t>(id)];
 }
 
 TokenType Tokenizer::type(int32_t id) const {

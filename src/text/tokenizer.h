@@ -65,7 +65,7 @@ class Tokenizer {
   explicit Tokenizer(TokenizerSpec spec);
 
   // Fills the piece of every token and the table of special tokens; for the derived constructor.
-  void set_pieces(const std::vector<std::string>& pieces);
+  void set_pieces(StringTable pieces);
   [[nodiscard]] TokenType type_unchecked(size_t id) const {
     return spec_.types.empty() ? TokenType::normal : spec_.types[id];
   }
@@ -82,6 +82,7 @@ class Tokenizer {
 
   TokenizerSpec spec_;
   TokenIndex index_;                     // spelling -> id
+  bool are_unique_ = true;               // spellings
   std::vector<int32_t> before_, after_;  // what encode() puts around a text
   // Where decode() drops a leading space: the space that encode() added.
   enum class Strip { never, at_start, after_special } strip_ = Strip::never;
@@ -92,9 +93,8 @@ class Tokenizer {
   void decode_one(int32_t id, const DecodeOptions& options, bool& after_special,
                   std::string& out) const;
 
-  std::string piece_bytes_;
-  std::vector<uint32_t> piece_offsets_;  // V + 1
-  SpecialMatcher specials_;              // control, unknown and user-defined tokens
+  StringTable pieces_;
+  SpecialMatcher specials_;  // control, unknown and user-defined tokens
   SpecialMatcher user_defined_;
   std::vector<bool> strips_left_, strips_right_;  // V, or empty
 };

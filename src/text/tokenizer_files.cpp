@@ -38,11 +38,11 @@ void set_token(TokenizerSpec& spec, const JsonField& field, int64_t id, const st
   if (i >= spec.tokens.size()) {
     const size_t old = spec.tokens.size();
     spec.tokens.resize(i + 1);
-    for (size_t gap = old; gap < i; ++gap) spec.tokens[gap] = fmt::format("[unused{}]", gap);
+    for (size_t gap = old; gap < i; ++gap) spec.tokens.set(gap, fmt::format("[unused{}]", gap));
     spec.types.resize(i + 1, TokenType::unused);
     if (!spec.scores.empty()) spec.scores.resize(i + 1, 0);
   }
-  spec.tokens[i] = content;
+  spec.tokens.set(i, content);
   spec.types[i] = type;
 }
 
@@ -120,13 +120,15 @@ TokenizerSpec read_vocabulary_and_merges(const std::string& folder, const JsonFi
   const JsonField root(document, path);
   if (!root.is_object()) root.wrong("an object of tokens and ids");
   const auto limit = static_cast<int64_t>(4 * document.size() + 65536);
+  std::vector<std::string> tokens;
   for (const auto& [token, id] : document.items()) {
     const int64_t number = id.is_number_integer() ? id.get<int64_t>() : -1;
     if (number < 0 || number >= std::min(limit, kMaxId)) root[token].wrong("an id");
     const auto i = static_cast<size_t>(number);
-    if (i >= spec.tokens.size()) spec.tokens.resize(i + 1);
-    spec.tokens[i] = token;
+    if (i >= tokens.size()) tokens.resize(i + 1);
+    tokens[i] = token;
   }
+  spec.tokens = tokens;
   spec.types.assign(spec.tokens.size(), TokenType::normal);
   std::istringstream merges(read_text_file(folder + "/merges.txt"));
   for (std::string line; std::getline(merges, line);) {
@@ -164,12 +166,14 @@ TokenizerSpec read_word_pieces(const std::string& folder, const JsonField& confi
   spec.add_eos = spec.eos >= 0;
   spec.lower_case = config["do_lower_case"].boolean(true);
   spec.strip_accents = config["strip_accents"].boolean(spec.lower_case);
+  StringTable marked;
   for (size_t id = 0; id < spec.tokens.size(); ++id) {
-    std::string& token = spec.tokens[id];
-    if (spec.types[id] == TokenType::normal) {
-      token = token.starts_with("##") ? token.substr(2) : fmt::format("\u2581{}", token);
-    }
+    const std::string_view token = spec.tokens[id];
+    marked.push_back(spec.types[id] != TokenType::normal ? std::string(token)
+                     : token.starts_with("##")           ? std::string(token.substr(2))
+                                                         : fmt::format("\u2581{}", token));
   }
+  spec.tokens = marked;
   return spec;
 }
 

@@ -96,9 +96,9 @@ class Fnv {
     number(t.size());
     bytes(t);
   }
-  void texts(const std::vector<std::string>& all) {
+  void texts(const StringTable& all) {
     number(all.size());
-    for (const std::string& t : all) text(t);
+    for (const std::string_view t : all) text(t);
   }
   [[nodiscard]] uint64_t value() const { return value_; }
 

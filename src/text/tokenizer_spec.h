@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/string_table.h"
+
 namespace bantam {
 
 // What a token is for; the numbers are GGUF's `tokenizer.ggml.token_type`.
@@ -22,11 +24,11 @@ struct TokenizerSpec {
   // "gpt2": byte-level BPE; "llama": SentencePiece BPE; "t5": SentencePiece Unigram; "bert":
   // WordPiece; "tokenizer.json": whatever the field `json` describes.
   std::string model;
-  std::string pre;                  // gpt2: the pre-tokenisation rule; empty means "gpt-2"
-  std::vector<std::string> tokens;  // as GGUF spells them: "Ġthe" (gpt2), "▁the" (the others)
+  std::string pre;            // gpt2: the pre-tokenisation rule; empty means "gpt-2"
+  StringTable tokens;         // as GGUF spells them: "Ġthe" (gpt2), "▁the" (the others)
   std::vector<float> scores;  // llama, t5: one per token, the higher is better; else may be empty
   std::vector<TokenType> types;                    // one per token; empty means all normal
-  std::vector<std::string> merges;                 // gpt2: "Ġ t", most important first
+  StringTable merges;                              // gpt2: "Ġ t", most important first
   int32_t bos = -1, eos = -1, unk = -1, pad = -1;  // token ids, -1 for none; bert: [CLS] and [SEP]
   bool add_bos = false, add_eos = false;           // what encode() puts around a text
   bool add_space_prefix = false;     // a space goes before the text, and after each special token

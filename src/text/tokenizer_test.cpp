@@ -34,10 +34,10 @@ TokenizerSpec llama_spec() {
   }
   for (const char* piece :
        {"\u2581", "a", "b", "c", "ab", "bc", "\u2581a", "\u2581\u2581", "abc"}) {
-    spec.tokens.emplace_back(piece);
+    spec.tokens.push_back(piece);
     spec.types.push_back(TokenType::normal);
   }
-  spec.tokens.emplace_back("<tool>");
+  spec.tokens.push_back("<tool>");
   spec.types.push_back(TokenType::user_defined);
   spec.scores.assign(spec.tokens.size(), 0.0f);
   const auto score = [&](const char* piece, float value) {
@@ -59,7 +59,7 @@ TokenizerSpec llama_spec() {
 
 std::vector<std::string> spelled(const Tokenizer& tokenizer, const std::vector<int32_t>& ids) {
   std::vector<std::string> out;
-  for (const int32_t id : ids) out.push_back(tokenizer.spec().tokens[static_cast<size_t>(id)]);
+  for (const int32_t id : ids) out.emplace_back(tokenizer.spec().tokens[static_cast<size_t>(id)]);
   return out;
 }
 
@@ -112,7 +112,7 @@ TEST(Tokenizer, SentencePieceMergesByScoreNotByLength) {
 TEST(Tokenizer, TokensThatCrossWordsAreFoundToo) {
   TokenizerSpec spec = llama_spec();
   for (const char* piece : {"b\u2581", "b\u2581a"}) {
-    spec.tokens.emplace_back(piece);
+    spec.tokens.push_back(piece);
     spec.types.push_back(TokenType::normal);
     spec.scores.push_back(-0.5f);
   }
@@ -122,7 +122,7 @@ TEST(Tokenizer, TokensThatCrossWordsAreFoundToo) {
 
 TEST(Tokenizer, CharactersWithoutBytesBecomeUnknown) {
   TokenizerSpec spec = llama_spec();
-  spec.tokens[3 + 0xC3] = "<was a byte>";
+  spec.tokens.set(3 + 0xC3, "<was a byte>");
   spec.types[3 + 0xC3] = TokenType::unused;
   const auto tokenizer = make_tokenizer(spec);
   EXPECT_EQ(spelled(*tokenizer, tokenizer->encode("\u00E4", kPlain)),
@@ -144,7 +144,7 @@ TEST(Tokenizer, ControlTokensInTheTextAreRecognisedOnlyOnRequest) {
 TEST(Tokenizer, OfSpecialTokensAtOnePlaceTheLongestWins) {
   TokenizerSpec spec = trained_spec();
   for (const char* token : {"<a", "<a>", "<a>b"}) {
-    spec.tokens.emplace_back(token);
+    spec.tokens.push_back(token);
     spec.types.push_back(TokenType::user_defined);
   }
   const auto tokenizer = make_tokenizer(spec);
@@ -162,7 +162,7 @@ TEST(Tokenizer, BosAndEosFrameTheTextWhenTheModelAsksForThem) {
 
 TEST(Tokenizer, WordsThatAreTokensSkipTheMergesUnderLlama3Rules) {
   TokenizerSpec spec = trained_spec();
-  spec.tokens.emplace_back("zyx");
+  spec.tokens.push_back("zyx");
   spec.types.push_back(TokenType::normal);
   EXPECT_EQ(make_tokenizer(spec)->encode("zyx", kPlain).size(), 3u);
   spec.pre = "llama-bpe";
@@ -272,10 +272,10 @@ TEST(TokenizerSpec, EveryFaultIsNamed) {
   EXPECT_NE(broken([](Spec s) { s.model = "llama"; }).find("a score for each"), std::string::npos);
   EXPECT_NE(broken([](Spec s) { s.eos = 5000; }).find("eos token"), std::string::npos);
   EXPECT_NE(broken([](Spec s) { s.pad = -2; }).find("pad token"), std::string::npos);
-  EXPECT_NE(broken([](Spec s) { s.merges[3] = "nospace"; }).find("merge 3"), std::string::npos);
-  EXPECT_NE(broken([](Spec s) { s.merges[3] = "q q"; }).find("\"qq\""), std::string::npos);
-  EXPECT_NE(broken([](Spec s) { s.merges[3] = "a b c"; }).find("merge 3"), std::string::npos);
-  EXPECT_NE(broken([](Spec s) { s.tokens[9] = std::string(20000, 'x'); }).find("at most"),
+  EXPECT_NE(broken([](Spec s) { s.merges.set(3, "nospace"); }).find("merge 3"), std::string::npos);
+  EXPECT_NE(broken([](Spec s) { s.merges.set(3, "q q"); }).find("\"qq\""), std::string::npos);
+  EXPECT_NE(broken([](Spec s) { s.merges.set(3, "a b c"); }).find("merge 3"), std::string::npos);
+  EXPECT_NE(broken([](Spec s) { s.tokens.set(9, std::string(20000, 'x')); }).find("at most"),
             std::string::npos);
   EXPECT_NE(broken([](Spec s) {
               s.bos = -1;
@@ -294,7 +294,7 @@ TEST(TokenizerSpec, HashIsStableAndSeesEveryField) {
     return hash(other);
   };
   using Spec = TokenizerSpec&;
-  EXPECT_NE(changed([](Spec s) { s.tokens[4] += 'x'; }), hash(spec));
+  EXPECT_NE(changed([](Spec s) { s.tokens.set(4, std::string(s.tokens[4]) + "x"); }), hash(spec));
   EXPECT_NE(changed([](Spec s) { s.scores[4] = 9; }), hash(spec));
   EXPECT_NE(changed([](Spec s) { s.types[4] = TokenType::normal; }), hash(spec));
   EXPECT_NE(changed([](Spec s) { s.merges = {"a b"}; }), hash(spec));

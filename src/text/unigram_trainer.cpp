@@ -368,8 +368,8 @@ TokenizerSpec UnigramTrainer::train(const UnigramProgress& progress) const {
   }
   TokenizerSpec spec;
   spec.model = "t5";
-  const auto add = [&spec](std::string token, double score, TokenType type) {
-    spec.tokens.push_back(std::move(token));
+  const auto add = [&spec](std::string_view token, double score, TokenType type) {
+    spec.tokens.push_back(token);
     spec.scores.push_back(static_cast<float>(score));
     spec.types.push_back(type);
   };
@@ -380,7 +380,7 @@ TokenizerSpec UnigramTrainer::train(const UnigramProgress& progress) const {
   }
   const auto wanted = static_cast<size_t>(options_.vocab_size) - spec.tokens.size();
   for (Scored& piece : Trainer(std::move(words), options_).run(wanted, progress)) {
-    add(std::move(piece.text), piece.score, TokenType::normal);
+    add(piece.text, piece.score, TokenType::normal);
   }
   spec.unk = 0;
   if (!options_.special_tokens.empty()) spec.bos = spec.eos = 1;

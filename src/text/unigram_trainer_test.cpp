@@ -57,9 +57,9 @@ TEST(UnigramTrainer, SpecialTokensSeparateDocumentsAndAreNotLearned) {
   const TokenizerSpec spec = trainer.train();
   EXPECT_EQ(spec.tokens[1], "<|endoftext|>");
   EXPECT_EQ(spec.eos, 1);
-  EXPECT_EQ(std::ranges::count_if(spec.tokens,
-                                  [](const std::string& t) { return t.find('|') != t.npos; }),
-            1);
+  EXPECT_EQ(
+      std::ranges::count_if(spec.tokens, [](std::string_view t) { return t.find('|') != t.npos; }),
+      1);
 }
 
 TEST(UnigramTrainer, TheSameWordsGiveTheSameVocabulary) {

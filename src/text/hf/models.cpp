@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "text/hf/pipeline.h"
+#include "text/tokenizers/merge_table.h"
 #include "text/unicode.h"
 
 namespace bantam::hf {
@@ -57,8 +58,7 @@ class Bpe final : public SubwordModel {
         fail(ErrorKind::format, where, "model.merges[{}]: expected a token \"{}\", got none", rank,
              text);
       };
-      const auto joined = static_cast<uint64_t>(token(left + std::string(tail)));
-      merges_.insert(PairMap::key(token(left), token(right)), uint64_t{rank} << 32 | joined);
+      merges_.add(token(left), token(right), token(left + std::string(tail)));
     }
   }
 
@@ -68,10 +68,8 @@ class Bpe final : public SubwordModel {
     }
     SymbolMerger merger;
     append_symbols(piece, merger);
-    merger.run([this](const Symbol& left, const Symbol& right) -> Merge {
-      const uint64_t* merge = merges_.find(PairMap::key(left.id, right.id));
-      if (merge == nullptr) return {0, -1};
-      return {static_cast<uint32_t>(*merge >> 32), static_cast<int32_t>(*merge & 0xFFFFFFFF)};
+    merger.run([this](const Symbol& left, const Symbol& right) {
+      return merges_.find(left.id, right.id);
     });
     for (const Symbol& s : merger.symbols) {
       if (s.begin != s.end) out.push_back(s.id);
@@ -118,7 +116,7 @@ class Bpe final : public SubwordModel {
   }
 
   Vocabulary vocabulary_;
-  PairMap merges_;  // (left, right) -> rank << 32 | joined
+  MergeTable merges_;
   std::array<int32_t, 256> bytes_;
   std::string continuing_prefix_, end_suffix_;
   int32_t unk_;

@@ -32,7 +32,7 @@ TokenizerSpec common_spec(const Description& d) {
   spec.unk = m.unk;
   for (const AddedToken& t : d.added) {
     const auto id = static_cast<size_t>(t.id);
-    spec.tokens[id] = t.content;
+    spec.tokens.set(id, t.content);
     if (t.id != m.unk) spec.types[id] = t.special ? TokenType::control : TokenType::user_defined;
     if (t.lstrip) spec.strip_left.push_back(t.id);
     if (t.rstrip) spec.strip_right.push_back(t.id);
@@ -202,11 +202,14 @@ bool as_word_piece(const Description& d, TokenizerSpec& spec) {
   spec.model = "bert";
   spec.lower_case = options.lower_case;
   spec.strip_accents = options.strip_accents;
+  StringTable marked;
   for (size_t id = 0; id < spec.tokens.size(); ++id) {
-    if (spec.types[id] != TokenType::normal) continue;
-    std::string& token = spec.tokens[id];
-    token = token.starts_with("##") ? token.substr(2) : std::string(kSpaceMark) + token;
+    const std::string_view token = spec.tokens[id];
+    marked.push_back(spec.types[id] != TokenType::normal ? std::string(token)
+                     : token.starts_with("##")           ? std::string(token.substr(2))
+                                                         : fmt::format("{}{}", kSpaceMark, token));
   }
+  spec.tokens = marked;
   return true;
 }
 

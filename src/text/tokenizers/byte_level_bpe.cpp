@@ -21,14 +21,15 @@ ByteLevelBpe::ByteLevelBpe(TokenizerSpec spec, std::string_view where)
     : Tokenizer(std::move(spec)),
       pre_(*find_pre_tokenizer(spec_.pre.empty() ? "gpt-2" : spec_.pre)),
       merges_(spec_.merges.size()) {
-  std::vector<std::string> pieces(spec_.tokens.size());
-  for (size_t id = 0; id < pieces.size(); ++id) {
+  StringTable pieces;
+  pieces.reserve(spec_.tokens.size());
+  for (size_t id = 0; id < spec_.tokens.size(); ++id) {
     // Added tokens are spelled as plain text, not in the byte alphabet.
     const bool plain = type_unchecked(id) != TokenType::normal;
-    pieces[id] =
-        plain ? spec_.tokens[id] : unspell_bytes(spec_.tokens[id]).value_or(spec_.tokens[id]);
+    const auto bytes = plain ? std::nullopt : unspell_bytes(spec_.tokens[id]);
+    pieces.push_back(bytes ? *bytes : spec_.tokens[id]);
   }
-  set_pieces(pieces);
+  set_pieces(std::move(pieces));
   for (int byte = 0; byte < 256; ++byte) {
     const char c = static_cast<char>(byte);
     byte_tokens_[static_cast<size_t>(byte)] = find(spell_bytes({&c, 1})).value_or(spec_.unk);
@@ -40,16 +41,21 @@ void ByteLevelBpe::read_merges(std::string_view where) {
   const auto shown = [](std::string_view text) {
     return text.size() <= 60 ? std::string(text) : std::string(text.substr(0, 57)) + "...";
   };
+  const auto is_joined = [this](size_t id, std::string_view left, std::string_view right) {
+    const std::string_view text = spec_.tokens[id];
+    return text.size() == left.size() + right.size() && text.starts_with(left) &&
+           text.ends_with(right) && type_unchecked(id) == TokenType::normal;
+  };
+  int32_t joined = -1;
   for (size_t rank = 0; rank < spec_.merges.size(); ++rank) {
-    const std::string& merge = spec_.merges[rank];
+    const std::string_view merge = spec_.merges[rank];
     const size_t space = merge.find(' ');
     if (space == 0 || space == merge.npos || space + 1 == merge.size() ||
         merge.find(' ', space + 1) != merge.npos) {
       fail(ErrorKind::format, where, "merge {}: expected two tokens and a space, got \"{}\"", rank,
            shown(merge));
     }
-    const std::string_view left = std::string_view(merge).substr(0, space);
-    const std::string_view right = std::string_view(merge).substr(space + 1);
+    const std::string_view left = merge.substr(0, space), right = merge.substr(space + 1);
     const auto token = [&](std::string_view text) {
       const auto id = find(text);
       if (!id) {
@@ -58,8 +64,13 @@ void ByteLevelBpe::read_merges(std::string_view where) {
       }
       return *id;
     };
-    const auto joined = static_cast<uint64_t>(token(std::string(left) += right));
-    merges_.insert(PairMap::key(token(left), token(right)), uint64_t{rank} << 32 | joined);
+    // Published vocabularies list the tokens in the order of their merges.
+    ++joined;
+    if (!are_unique_ || joined >= vocab_size() ||
+        !is_joined(static_cast<size_t>(joined), left, right)) {
+      joined = token(std::string(left) += right);
+    }
+    merges_.add(token(left), token(right), joined);
   }
 }
 
@@ -94,11 +105,8 @@ void ByteLevelBpe::encode_word(std::string_view word, SymbolMerger& merger,
     const int32_t id = byte_tokens_[static_cast<uint8_t>(word[i])];
     if (id >= 0) merger.append(i, i + 1, id);
   }
-  merger.run([this](const Symbol& left, const Symbol& right) -> Merge {
-    const uint64_t* merge = merges_.find(PairMap::key(left.id, right.id));
-    if (merge == nullptr) return {0, -1};
-    return {static_cast<uint32_t>(*merge >> 32), static_cast<int32_t>(*merge & 0xFFFFFFFF)};
-  });
+  merger.run(
+      [this](const Symbol& left, const Symbol& right) { return merges_.find(left.id, right.id); });
   for (const Symbol& s : merger.symbols) {
     if (s.begin != s.end) out.push_back(s.id);
   }

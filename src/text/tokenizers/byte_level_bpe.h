@@ -4,6 +4,7 @@
 
 #include "text/tokenizer.h"
 #include "text/tokenizers/merge.h"
+#include "text/tokenizers/merge_table.h"
 #include "text/tokenizers/pretokenizers.h"
 #include "text/tokenizers/word_cache.h"
 
@@ -24,7 +25,7 @@ class ByteLevelBpe final : public Tokenizer {
 
   const PreTokenizer& pre_;
   std::array<int32_t, 256> byte_tokens_;
-  PairMap merges_;  // (left, right) -> rank << 32 | joined
+  MergeTable merges_;
   WordCache cache_;
 };
 

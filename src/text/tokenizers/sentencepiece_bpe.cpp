@@ -15,7 +15,7 @@ SentencePieceBpe::SentencePieceBpe(TokenizerSpec spec, std::string_view where)
     return spec_.tokens[static_cast<size_t>(id)];
   };
   for (size_t id = 0; id < pieces.size(); ++id) {
-    const std::string& token = spec_.tokens[id];
+    const std::string_view token = spec_.tokens[id];
     const TokenType type = type_unchecked(id);
     pieces[id] = unmark_spaces(token);
     if (type == TokenType::normal) {

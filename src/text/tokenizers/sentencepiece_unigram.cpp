@@ -70,7 +70,7 @@ SentencePieceUnigram::SentencePieceUnigram(TokenizerSpec spec, std::string_view 
   std::vector<std::string> pieces(spec_.tokens.size());
   std::vector<UnigramModel::Piece> normal;
   for (size_t id = 0; id < pieces.size(); ++id) {
-    const std::string& token = spec_.tokens[id];
+    const std::string_view token = spec_.tokens[id];
     const TokenType type = type_unchecked(id);
     pieces[id] = unmark_spaces(token);
     if (type == TokenType::normal) {

@@ -16,15 +16,17 @@ class TokenIndex {
   explicit TokenIndex(size_t capacity = 0)
       : slots_(std::bit_ceil(capacity * 2 + 2), -1), mask_(slots_.size() - 1) {}
 
+  // False where the text was there before.
   template <typename TextOf>
-  void add(int32_t id, TextOf&& text_of) {
+  bool add(int32_t id, TextOf&& text_of) {
     const std::string_view text = text_of(id);
     size_t slot = hash_bytes(text) & mask_;
     while (slots_[slot] >= 0) {
-      if (text_of(slots_[slot]) == text) return;
+      if (text_of(slots_[slot]) == text) return false;
       slot = (slot + 1) & mask_;
     }
     slots_[slot] = id;
+    return true;
   }
 
   // -1 when no token has this text.

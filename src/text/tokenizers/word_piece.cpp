@@ -54,7 +54,7 @@ void WordPieceModel::encode(std::string_view word, std::vector<int32_t>& out) co
 WordPiece::WordPiece(TokenizerSpec spec) : Tokenizer(std::move(spec)) {
   strip_ = Strip::after_special;
   const bool marked = std::ranges::any_of(
-      spec_.tokens, [](const std::string& t) { return t.starts_with(kSpaceMark); });
+      spec_.tokens, [](std::string_view t) { return t.starts_with(kSpaceMark); });
   std::vector<std::string> pieces(spec_.tokens.size());
   std::vector<std::pair<std::string_view, int32_t>> begin, inside;
   for (size_t i = 0; i < pieces.size(); ++i) {

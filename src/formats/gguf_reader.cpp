@@ -43,6 +43,8 @@ class GgufParser {
     tensor_list(tensors);
     return std::move(file_);
   }
+  // What parse() has read: everything but the tensors' data.
+  [[nodiscard]] std::span<const std::byte> header_bytes() const { return bytes_.first(position_); }
 
  private:
   struct Counts {
@@ -206,8 +208,7 @@ GgufArray GgufParser::array(int depth) {
   GgufArray result;
   [&]<size_t... I>(std::index_sequence<I...>) {
     ((type == I ? read_array<I>(result, depth) : void()), ...);
-  }
-  (std::make_index_sequence<kGgufTypes>());
+  }(std::make_index_sequence<kGgufTypes>());
   return result;
 }
 
@@ -337,8 +338,10 @@ void GgufParser::refuse_overlaps() {
 
 GgufFile GgufFile::parse(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
                          const std::string& name, bool mapped) {
-  GgufFile file = GgufParser(bytes, std::move(owner), name).parse();
+  GgufParser parser(bytes, std::move(owner), name);
+  GgufFile file = parser.parse();
   file.parts_.front().mapped = mapped;
+  if (mapped) forget_pages(parser.header_bytes());  // all of it has been copied
   return file;
 }
 

@@ -57,8 +57,8 @@ struct GgufArray {
   GgufArray(const std::vector<std::string>& values)  // NOLINT(google-explicit-constructor)
       : items(StringTable(values)) {}
   template <typename T>
-  requires(!std::is_same_v<T, std::string>)
-      GgufArray(std::vector<T> values)  // NOLINT(google-explicit-constructor): a value is a value
+    requires(!std::is_same_v<T, std::string>)
+  GgufArray(std::vector<T> values)  // NOLINT(google-explicit-constructor): a value is a value
       : items(std::move(values)) {}
 
   [[nodiscard]] GgufType element_type() const { return static_cast<GgufType>(items.index()); }

@@ -109,10 +109,11 @@ Model load_model(const GgufFile& file, std::string_view name) {
   if (!is_tokenizer_model(kind)) {
     if (kind != "none") model.unknown_tokenizer = kind;
   } else {
-    const TokenizerSpec spec = read_tokenizer(file);
-    model.tokenizer = make_tokenizer(
-        spec, spec.model != "tokenizer.json" ? std::string(name)
-                                             : fmt::format("{}: tokenizer.huggingface.json", name));
+    TokenizerSpec spec = read_tokenizer(file);
+    const std::string where = spec.model != "tokenizer.json"
+                                  ? std::string(name)
+                                  : fmt::format("{}: tokenizer.huggingface.json", name);
+    model.tokenizer = make_tokenizer(std::move(spec), where);
     if (model.tokenizer->vocab_size() > model.config.vocab_size) {
       fail(ErrorKind::model, name,
            "tokenizer.ggml.tokens: expected at most {} tokens (the rows of token_embd.weight), got "

@@ -50,7 +50,7 @@ void StringTable::set(size_t i, std::string_view text) {
   check_bytes(d.bytes.size() - size + text.size());
   d.bytes.replace(begin, size, text);
   const auto longer = static_cast<uint32_t>(text.size()) - static_cast<uint32_t>(size);  // or less
-  for (size_t j = i; j < d.ends.size(); ++j) d.ends[j] += longer;
+  for (size_t j = i; longer != 0 && j < d.ends.size(); ++j) d.ends[j] += longer;
 }
 
 void StringTable::resize(size_t strings) {

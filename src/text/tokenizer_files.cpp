@@ -36,9 +36,10 @@ void set_token(TokenizerSpec& spec, const JsonField& field, int64_t id, const st
     field.wrong("an id that follows the vocabulary");
   }
   if (i >= spec.tokens.size()) {
-    const size_t old = spec.tokens.size();
-    spec.tokens.resize(i + 1);
-    for (size_t gap = old; gap < i; ++gap) spec.tokens.set(gap, fmt::format("[unused{}]", gap));
+    while (spec.tokens.size() < i) {
+      spec.tokens.push_back(fmt::format("[unused{}]", spec.tokens.size()));
+    }
+    spec.tokens.push_back("");
     spec.types.resize(i + 1, TokenType::unused);
     if (!spec.scores.empty()) spec.scores.resize(i + 1, 0);
   }

@@ -21,7 +21,7 @@ constexpr std::string_view kSpaceMark = "\xE2\x96\x81";  // U+2581
 TokenizerSpec common_spec(const Description& d) {
   TokenizerSpec spec;
   const Model& m = d.model;
-  spec.tokens = m.tokens;
+  std::vector<std::string> tokens = m.tokens;
   spec.types.assign(m.tokens.size(), TokenType::normal);
   for (size_t id = 0; id < m.tokens.size(); ++id) {
     const bool is_byte = m.byte_fallback && byte_token_value(m.tokens[id]) >= 0;
@@ -32,11 +32,12 @@ TokenizerSpec common_spec(const Description& d) {
   spec.unk = m.unk;
   for (const AddedToken& t : d.added) {
     const auto id = static_cast<size_t>(t.id);
-    spec.tokens.set(id, t.content);
+    tokens[id] = t.content;
     if (t.id != m.unk) spec.types[id] = t.special ? TokenType::control : TokenType::user_defined;
     if (t.lstrip) spec.strip_left.push_back(t.id);
     if (t.rstrip) spec.strip_right.push_back(t.id);
   }
+  spec.tokens = tokens;
   for (auto* ids : {&spec.strip_left, &spec.strip_right}) {
     std::ranges::sort(*ids);
     ids->erase(std::unique(ids->begin(), ids->end()), ids->end());

@@ -67,7 +67,7 @@ TEST(AnotherRuntime, LoadsOurFilesAndSaysTheSame) {
   try {
     built_in = default_model();
   } catch (const Error& e) {
-    GTEST_SKIP() << e.what();
+    GTEST_SKIP() << "no default model: " << e.what();
   }
   const TemporaryFolder folder;
   const std::vector<int32_t> prompt =

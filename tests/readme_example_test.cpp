@@ -15,7 +15,7 @@ TEST(Readme, TheExampleContinuesAText) {
   try {
     model = bantam::default_model();
   } catch (const bantam::Error& e) {
-    GTEST_SKIP() << e.what();
+    GTEST_SKIP() << "no default model: " << e.what();
   }
   auto engine = std::make_shared<bantam::Engine>(model);
   bantam::Session session(engine);

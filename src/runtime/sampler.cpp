@@ -45,7 +45,7 @@ float TokenSampler::penalised(float logit) const {
   return logit > 0 ? logit / options_.repetition_penalty : logit * options_.repetition_penalty;
 }
 
-// The k best after the penalty, in order; k = 0: all, in none.
+// The k best after the penalty, best first; k = 0: all of them, in the order of their ids.
 void TokenSampler::collect(std::span<const float> logits, std::span<const int32_t> recent,
                            size_t k) {
   seen_.clear();

@@ -10,6 +10,7 @@
 #include "base/json_field.h"
 #include "text/hf/tokenizer_json.h"
 #include "text/sentencepiece_model.h"
+#include "text/tokenizers/word_piece.h"
 
 namespace bantam {
 
@@ -167,14 +168,7 @@ TokenizerSpec read_word_pieces(const std::string& folder, const JsonField& confi
   spec.add_eos = spec.eos >= 0;
   spec.lower_case = config["do_lower_case"].boolean(true);
   spec.strip_accents = config["strip_accents"].boolean(spec.lower_case);
-  StringTable marked;
-  for (size_t id = 0; id < spec.tokens.size(); ++id) {
-    const std::string_view token = spec.tokens[id];
-    marked.push_back(spec.types[id] != TokenType::normal ? std::string(token)
-                     : token.starts_with("##")           ? std::string(token.substr(2))
-                                                         : fmt::format("\u2581{}", token));
-  }
-  spec.tokens = marked;
+  mark_word_starts(spec);
   return spec;
 }
 

@@ -184,6 +184,16 @@ TEST(Tokenizer, AByteWithoutATokenIsGoneBeforeAnythingMerges) {
   EXPECT_EQ(make_tokenizer(spec)->encode("!\x14?", kPlain), (std::vector<int32_t>{2}));
 }
 
+// Tokens mostly stand in the order of their merges, which is where they are looked for first.
+TEST(Tokenizer, OfTokensThatAreSpelledAlikeMergesMeanTheFirst) {
+  TokenizerSpec spec;
+  spec.model = "gpt2";
+  spec.tokens = {"a", "b", "x", "y", "ab", "xy", "ab"};
+  spec.types.assign(7, TokenType::normal);
+  spec.merges = {"x y", "a b"};
+  EXPECT_EQ(make_tokenizer(spec)->encode("ab", kPlain), (std::vector<int32_t>{4}));
+}
+
 TEST(Tokenizer, AQuarterMegabyteWithoutSpacesIsEncodedInReasonableTime) {
   const std::string same(1 << 18, 'a');
   std::string mixed;

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "text/hf/pipeline.h"
+#include "text/tokenizers/word_piece.h"
 #include "text/unicode.h"
 
 namespace bantam {
@@ -203,14 +204,7 @@ bool as_word_piece(const Description& d, TokenizerSpec& spec) {
   spec.model = "bert";
   spec.lower_case = options.lower_case;
   spec.strip_accents = options.strip_accents;
-  StringTable marked;
-  for (size_t id = 0; id < spec.tokens.size(); ++id) {
-    const std::string_view token = spec.tokens[id];
-    marked.push_back(spec.types[id] != TokenType::normal ? std::string(token)
-                     : token.starts_with("##")           ? std::string(token.substr(2))
-                                                         : fmt::format("{}{}", kSpaceMark, token));
-  }
-  spec.tokens = marked;
+  mark_word_starts(spec);
   return true;
 }
 

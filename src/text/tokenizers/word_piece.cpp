@@ -27,6 +27,21 @@ bool closes(std::string_view piece) {
 
 }  // namespace
 
+void mark_word_starts(TokenizerSpec& spec) {
+  StringTable marked;
+  for (size_t id = 0; id < spec.tokens.size(); ++id) {
+    const std::string_view token = spec.tokens[id];
+    if (spec.types[id] != TokenType::normal) {
+      marked.push_back(token);
+    } else if (token.starts_with("##")) {
+      marked.push_back(token.substr(2));
+    } else {
+      marked.push_back(fmt::format("{}{}", kSpaceMark, token));
+    }
+  }
+  spec.tokens = std::move(marked);
+}
+
 void WordPieceModel::encode(std::string_view word, std::vector<int32_t>& out) const {
   const size_t first = out.size();
   bool known = !has_characters_over(word, longest_word_);

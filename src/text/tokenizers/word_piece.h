@@ -25,6 +25,9 @@ class WordPieceModel {
   size_t longest_word_ = 100;  // characters; longer words are unknown
 };
 
+// From BERT's spelling of tokens ("word", "##inside") to GGUF's ("▁word", "inside"): normal ones.
+void mark_word_starts(TokenizerSpec& spec);
+
 // BERT's tokenizer (GGUF model "bert"), whose tokens GGUF spells "▁word" at the beginning of a word
 // and plainly inside it; older files say "word" and "##inside".
 class WordPiece final : public Tokenizer {

@@ -29,8 +29,9 @@ namespace bantam::cpu::quant {
 
 inline constexpr int kSignedMax = 128;
 
-BANTAM_QUANT_INLINE float total(const BlockQ8A& x) {
-  return (float)(x.sum[0] + x.sum[1]);
+// d_x sum_x
+BANTAM_QUANT_INLINE float scaled_sum(const BlockQ8A& x) {
+  return x.d * (float)(x.sum[0] + x.sum[1]);
 }
 
 // The exact sum of products from one with weights that are kOffset too large, given the sum of the
@@ -158,9 +159,8 @@ struct FormatQ4_1 {
   }
   template <class X>
   BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const X& x, Floats acc) {
-    const Floats dx = V::set1(x.d);
-    acc = V::fma(V::convert(isum[0]), V::mul(s.d, dx), acc);
-    return V::fma(V::set1(total(x)), V::mul(s.m, dx), acc);
+    acc = V::fma(V::convert(isum[0]), V::mul(s.d, V::set1(x.d)), acc);
+    return V::fma(s.m, V::set1(scaled_sum(x)), acc);
   }
 };
 
@@ -201,9 +201,8 @@ struct SubBlockScales {
   template <class X>
   [[gnu::always_inline]] inline typename V::Floats finish(typename V::Ints isum, const X& x,
                                                           typename V::Floats acc) const {
-    const typename V::Floats dx = V::set1(x.d);
-    acc = V::fma(V::convert(isum), V::mul(d, dx), acc);
-    return V::fnma(V::mul(m, dx), V::set1(total(x)), acc);
+    acc = V::fma(V::convert(isum), V::mul(d, V::set1(x.d)), acc);
+    return V::fnma(m, V::set1(scaled_sum(x)), acc);
   }
 };
 

@@ -114,9 +114,8 @@ struct FormatQ5_1 {
   }
   template <class X>
   BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const X& x, Floats acc) {
-    const Floats dx = V::set1(x.d);
-    acc = V::fma(V::convert(isum[0]), V::mul(s.d, dx), acc);
-    return V::fma(V::set1(total(x)), V::mul(s.m, dx), acc);
+    acc = V::fma(V::convert(isum[0]), V::mul(s.d, V::set1(x.d)), acc);
+    return V::fma(s.m, V::set1(scaled_sum(x)), acc);
   }
 };
 
@@ -167,7 +166,7 @@ struct FormatQ2_K {
     const Floats minima = V::fma(s.minimum[0], V::set1((float)x.sum[0]),
                                  V::mul(s.minimum[1], V::set1((float)x.sum[1])));
     acc = V::fma(scaled, V::mul(s.d, dx), acc);
-    return V::fnma(minima, V::mul(s.dmin, dx), acc);
+    return V::fnma(s.dmin, V::mul(minima, dx), acc);
   }
 };
 

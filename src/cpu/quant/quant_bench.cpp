@@ -163,7 +163,7 @@ void decode_with_pool(benchmark::State& state, int format) {
     if (const PanelKernels* kernels = panel_kernels(); kernels && kernels->linear[f]) {
       benchmark::RegisterBenchmark(("quant/prefill/panels/" + name).c_str(), prefill_panels,
                                    *kernels, f, kTokens);
-      for (const int64_t tokens : {1, 2, 3, 4, 6, 8, 12, 16}) {
+      for (const int64_t tokens : {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64}) {
         const std::string rows = fmt::format("quant/rows/{}/{}", tokens, name);
         benchmark::RegisterBenchmark((rows + "/interleaved").c_str(), prefill,
                                      interleaved_kernel(static_cast<WeightFormat>(f)), f, true,

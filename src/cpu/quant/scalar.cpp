@@ -13,6 +13,10 @@ int sum_of(const BlockQ8A& x) {
   return x.sum[0] + x.sum[1];
 }
 
+float scaled_sum(const BlockQ8A& x) {
+  return x.d * static_cast<float>(sum_of(x));
+}
+
 void quantize(const float* x, BlockQ8A* q, int64_t blocks) {
   for (int64_t b = 0; b < blocks; ++b, x += 32) {
     uint32_t bits = 0;  // magnitudes compare like their bits, and NaN is the largest
@@ -60,7 +64,7 @@ float add_q4_1(const uint8_t* w, const BlockQ8A* x, float acc) {
   const auto* block = reinterpret_cast<const BlockQ4_1*>(w);
   const int isum = nibble_sum(block->q, x->q);
   acc = fmaf(static_cast<float>(isum), f16_to_float(block->d) * x->d, acc);
-  return fmaf(static_cast<float>(sum_of(*x)), f16_to_float(block->m) * x->d, acc);
+  return fmaf(f16_to_float(block->m), scaled_sum(*x), acc);
 }
 
 // Six-bit scale and minimum of sub-block s.
@@ -81,7 +85,7 @@ float add_sub_block(const Block& block, int s, int isum, const BlockQ8A& x, floa
   const float d = f16_to_float(block.d) * static_cast<float>(scale);
   const float m = f16_to_float(block.dmin) * static_cast<float>(minimum);
   acc = fmaf(static_cast<float>(isum), d * x.d, acc);
-  return fmaf(-(m * x.d), static_cast<float>(sum_of(x)), acc);
+  return fmaf(-m, scaled_sum(x), acc);
 }
 
 float add_q4_k(const uint8_t* w, const BlockQ8A* x, float acc) {
@@ -142,7 +146,7 @@ float add_unpacked(const uint8_t* w, const BlockQ8A* x, float acc) {
       if constexpr (kHasMinima<Block>) minima += u.minimum[2 * g + h] * x->sum[h];
     }
     acc = fmaf(static_cast<float>(scaled), u.d * x->d, acc);
-    if constexpr (kHasMinima<Block>) acc = fmaf(static_cast<float>(minima), u.m * x->d, acc);
+    if constexpr (kHasMinima<Block>) acc = fmaf(u.m, x->d * static_cast<float>(minima), acc);
   }
   return acc;
 }

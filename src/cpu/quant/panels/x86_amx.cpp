@@ -19,9 +19,10 @@ constexpr int kRows = 128;     // in a panel, at most
 constexpr int kBlock = 8;      // groups of 32 elements whose weights are unpacked at a time
 constexpr int kProducts = 4;   // tiles of activations that stay in registers
 
-// Of 16 rows and a group of 32 elements: d, the sum over the group, over its halves.
+// Of 16 rows and a group of 32 elements: d, d times the sum over the group, the sums over its
+// halves.
 struct RowTile {
-  float d[kTileRows], all[kTileRows], sum[2][kTileRows];
+  float d[kTileRows], scaled_sum[kTileRows], sum[2][kTileRows];
 };
 constexpr int64_t kRowBytes = 32 + sizeof(RowTile) / kTileRows;
 
@@ -40,11 +41,11 @@ constexpr int64_t tiles_of(int64_t rows) {
 
 // What the formats want to know of a row.
 struct PanelRow {
-  float d, all, sum[2];
+  float d, scaled_sum, sum[2];
 };
 
-BANTAM_QUANT_INLINE float total(const PanelRow& x) {
-  return x.all;
+BANTAM_QUANT_INLINE float scaled_sum(const PanelRow& x) {
+  return x.scaled_sum;
 }
 
 void pack(const BlockQ8A* x, const PanelPart& part, int64_t k, void* memory) {
@@ -58,7 +59,7 @@ void pack(const BlockQ8A* x, const PanelPart& part, int64_t k, void* memory) {
       __builtin_memcpy(group + row * 32, from.q, 32);
       RowTile& to = ((RowTile*)(void*)(group + panel.rows_at))[row / kTileRows];
       to.d[at] = from.d;
-      to.all[at] = (float)(from.sum[0] + from.sum[1]);
+      to.scaled_sum[at] = quant::scaled_sum(from);
       to.sum[0][at] = (float)from.sum[0];
       to.sum[1][at] = (float)from.sum[1];
     }
@@ -206,7 +207,7 @@ struct Block {
     const auto* of_group = sums[buffer] + g * F::kSums;
 #pragma GCC unroll 16
     for (int r = 0; r < kPassRows; ++r) {
-      const PanelRow xr{of_row.d[r], of_row.all[r], {of_row.sum[0][r], of_row.sum[1][r]}};
+      const PanelRow xr{of_row.d[r], of_row.scaled_sum[r], {of_row.sum[0][r], of_row.sum[1][r]}};
 #pragma GCC unroll 2
       for (int p = 0; p < kParts; ++p) {
         __m512i isum[F::kSums];

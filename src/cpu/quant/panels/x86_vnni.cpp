@@ -12,7 +12,7 @@ namespace {
 using V = quant::CentredLanes512;
 using quant::PanelBlock;
 
-constexpr int kRows = 64;     // of activations, at most: their sums stay in the first-level cache
+constexpr int kRows = 128;    // of activations, at most: their sums stay in the first-level cache
 constexpr int kTogether = 2;  // rows of activations whose chains of dot products alternate
 
 // One group of 32 elements of kParts vectors of weight rows.
@@ -79,7 +79,11 @@ void row_groups(const PanelBlock* x, const uint8_t* w, float* y, const QuantLine
     for (int p = 0; p < kParts; ++p) acc[m][p] = _mm512_setzero_ps();
   }
   Weights<F, kParts> unpacked[F::kGroups];
+  int64_t fetched = 0;  // rows of y: a write would wait for its line
   for (int64_t g = 0; g < groups; g += F::kGroups, w += kRowGroup * F::kBytes) {
+    for (const int64_t end = (g + F::kGroups) * count / groups; fetched < end; ++fetched) {
+      for (int p = 0; p < kParts; ++p) __builtin_prefetch(y + fetched * shape.y_stride + 16 * p, 1);
+    }
     for (int part = 0; part < kParts; ++part) {
       F::unpack(
           quant::InterleavedRows<V>{w + part * stride, 0}, [&](int s, const __m512i* levels,
@@ -116,6 +120,6 @@ struct Kernels {
 
 extern const PanelKernels panel_kernels;
 constinit const PanelKernels panel_kernels =
-    quant::panels_of_every_format<Kernels>(kRows, 1, sizeof(PanelBlock), quant::pack_unsigned, 6);
+    quant::panels_of_every_format<Kernels>(kRows, 1, sizeof(PanelBlock), quant::pack_unsigned, 24);
 
 }  // namespace bantam::cpu::x86_vnni

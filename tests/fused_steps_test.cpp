@@ -3,6 +3,7 @@
 
 #include <cstring>
 #include <functional>
+#include <map>
 
 #include "base/random.h"
 #include "base/thread_pool.h"
@@ -11,6 +12,8 @@
 #include "graph/ops.h"
 #include "graph/passes.h"
 #include "graph/plan.h"
+#include "tensor/layout.h"
+#include "tensor/random_blocks.h"
 
 // Steps that were fused give the bits of those that they stand for.
 
@@ -62,20 +65,27 @@ std::vector<Form> forms() {
   };
 }
 
-std::vector<std::vector<std::byte>> results(const Graph& g, int threads, int64_t rows, int64_t C) {
+Tensor random_values(const Shape& shape, uint64_t stream) {
+  Random random(5, stream);
+  const Tensor t = Tensor::zeros(DType::f32, shape);
+  for (int64_t i = 0; i < t.shape().elements(); ++i)
+    t.as<float>()[i] = static_cast<float>(random.normal());
+  return t;
+}
+
+Tensor random_matrix(DType type, bool interleaved, int64_t N, int64_t K, uint64_t stream) {
+  const Tensor w = random_blocks(type, {N, K}, stream, 0.01f);
+  ThreadPool pool(1);
+  return interleaved ? interleave(w, pool) : w;
+}
+
+std::vector<std::vector<std::byte>> results(const Graph& g, int threads,
+                                            const std::map<std::string, Tensor>& leaves) {
   ThreadPool pool(threads, true);
   Executor executor(std::make_shared<Plan>(g, cpu_backend(), std::vector<int64_t>{}, pool.size()),
                     pool);
-  std::vector<Tensor> leaves;
-  uint64_t stream = 0;
-  for (const char* name : {"a", "b", "weight", "bias"}) {
-    const bool of_rows = stream < 2;
-    Random random(5, ++stream);
-    const Tensor t = Tensor::zeros(DType::f32, of_rows ? Shape{rows, C} : Shape{C});
-    for (int64_t i = 0; i < t.shape().elements(); ++i)
-      t.as<float>()[i] = static_cast<float>(random.normal());
-    leaves.push_back(t);
-    if (executor.has_leaf(name)) executor.bind(name, t.view());
+  for (const auto& [name, tensor] : leaves) {
+    if (executor.has_leaf(name)) executor.bind(name, tensor.view());
   }
   executor.run();
   std::vector<std::vector<std::byte>> all;
@@ -106,12 +116,73 @@ TEST(FusedSteps, GiveTheBitsOfTheStepsThatTheyStandFor) {
         }
         EXPECT_EQ(steps, form.steps) << fused.dump();
         EXPECT_TRUE(found) << fused.dump();
-        const auto expected = results(g, 1, rows, C);
-        EXPECT_EQ(results(fused, 1, rows, C), expected);
-        EXPECT_EQ(results(fused, 3, rows, C), expected);
+        const std::map<std::string, Tensor> leaves = {{"a", random_values({rows, C}, 1)},
+                                                      {"b", random_values({rows, C}, 2)},
+                                                      {"weight", random_values({C}, 3)},
+                                                      {"bias", random_values({C}, 4)}};
+        const auto expected = results(g, 1, leaves);
+        EXPECT_EQ(results(fused, 1, leaves), expected);
+        EXPECT_EQ(results(fused, 3, leaves), expected);
       }
     }
   }
+}
+
+struct GatedUnitCase {
+  DType gate, up;
+  bool gelu, interleaved;
+};
+
+// The feed-forward block as inference has it before steps are fused.
+Graph gated_unit(const GatedUnitCase& c, int64_t rows, int64_t K, int64_t N) {
+  Graph g;
+  const Value x = g.weight("x", {DType::q8a, {rows, K}});
+  const Value weights[] = {g.weight("gate", {c.gate, {N, K}}), g.weight("up", {c.up, {N, K}})};
+  const auto both = ops::linear_group(g, x, weights);
+  const Value unit =
+      c.gelu ? ops::mul(g, both[1], ops::gelu(g, both[0])) : ops::swiglu(g, both[0], both[1]);
+  g.output("q", ops::quantize(g, unit));
+  return c.interleaved ? interleave_weights(g) : g;
+}
+
+TEST(FusedSteps, GatedUnitsGiveTheBitsOfTheirProductsAndWhatIsMadeOfThem) {
+  constexpr int64_t K = 256;
+  for (const GatedUnitCase& c : {GatedUnitCase{DType::q4_0, DType::q4_0, false, true},
+                                 GatedUnitCase{DType::q4_0, DType::q4_0, false, false},
+                                 GatedUnitCase{DType::q4_k, DType::q6_k, false, true},
+                                 GatedUnitCase{DType::q8_0, DType::q8_0, true, true},
+                                 GatedUnitCase{DType::iq2_xs, DType::q5_k, true, false}}) {
+    for (const int64_t rows : {1, 3, 40, 150}) {
+      for (const int64_t N : {32, 96, 1056}) {
+        SCOPED_TRACE(fmt::format("{} and {}, {} rows, {} columns", dtype_info(c.gate).name,
+                                 dtype_info(c.up).name, rows, N));
+        const Graph g = gated_unit(c, rows, K, N), fused = eliminate_dead_code(fuse_steps(g));
+        ASSERT_EQ(fused.size(), 4) << fused.dump();
+        EXPECT_EQ(fused.node(fused.outputs()[0].value.node).op->name, "gated_linear");
+        const std::map<std::string, Tensor> leaves = {
+            {"x", random_values({rows, K}, 3).to(DType::q8a)},
+            {"gate", random_matrix(c.gate, c.interleaved, N, K, 1)},
+            {"up", random_matrix(c.up, c.interleaved, N, K, 2)}};
+        const auto expected = results(g, 1, leaves);
+        EXPECT_EQ(results(fused, 1, leaves), expected);
+        EXPECT_EQ(results(fused, 3, leaves), expected);
+        EXPECT_EQ(
+            results(expand_fallbacks(fused, [](const Op& op) { return op.name == "gated_linear"; }),
+                    1, leaves),
+            expected);
+      }
+    }
+  }
+}
+
+// What someone else reads has to be there.
+TEST(FusedSteps, GatedUnitsStayApartWhereAProductIsReadTwice) {
+  Graph g = gated_unit({DType::q4_0, DType::q4_0, false, false}, 3, 64, 64);
+  for (int32_t i = 0; i < g.size(); ++i) {
+    if (g.node(i).op->name == "linear_group") g.output("gate", {i, 0});
+  }
+  const Graph fused = fuse_steps(g);
+  for (int32_t i = 0; i < fused.size(); ++i) EXPECT_NE(fused.node(i).op->name, "gated_linear");
 }
 
 }  // namespace

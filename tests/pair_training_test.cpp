@@ -57,13 +57,13 @@ feed_forward = 64
 context = 48
 gated_feed_forward = true
 [train]
-steps = 200
+steps = 400
 sequences = 8
 length = 16
 source_length = 24
 learning_rate = 1e-2
 warmup_steps = 10
-eval_every = 200
+eval_every = 400
 checkpoint_every = 20
 sample_prompts = ["here 3 there is a hen"]
 {})",

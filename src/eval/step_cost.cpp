@@ -113,7 +113,7 @@ StepCost cost_of(const Graph& g, const Executor::Observation& s) {
   for (const TensorView& output : s.outputs) {
     if (op != "cache_write") cost.bytes += output.bytes();
   }
-  if (op == "linear" || op == "linear_group") {
+  if (op == "linear" || op == "linear_group" || op == "gated_linear") {
     cost.operations = product_operations(s);
   } else if (op == "expert_linear") {
     const Shape& w = s.inputs[1].shape;

@@ -18,8 +18,8 @@ Graph quantize_activations(const Graph& g);
 // linear(x, quantised W) -> linear(x, cast(W, f32)), before projections are fused: no activation is
 // rounded, and a weight is in f32 only while it is multiplied.
 Graph widen_weights(const Graph& g);
-// Norms, gated units and residual sums join the steps beside them: rms_norm(a + b), and what is
-// quantised, in one step. The same bits.
+// Norms, gated units and residual sums join the steps beside them: rms_norm(a + b), both products
+// of a gated unit with what is made of them, and what is quantised, in one step. The same bits.
 Graph fuse_steps(const Graph& g);
 // The quantised weights that only products (and look-ups of rows beside them) read become
 // interleaved; whoever binds them has to bring them in that layout.

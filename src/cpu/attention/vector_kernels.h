@@ -123,6 +123,10 @@ struct VectorKernels {
 
   // Rescales what a row has summed up to a new maximum.
   static void raise(const ForwardBlock& f, int64_t i, float top) {
+    if (f.m[i] == -INFINITY) {  // nothing yet
+      f.m[i] = top;
+      return;
+    }
     float* o = f.o + i * f.Q;
     float* l = f.l + i * kLanes;
     const Reg factor = V::set1(exp1(f.m[i] - top));

@@ -3,6 +3,7 @@
 #include "cpu/bindings.h"
 #include "cpu/elementwise/chunks.h"
 #include "cpu/elementwise/table.h"
+#include "cpu/fused/gated_linear.h"
 #include "cpu/norm/table.h"
 #include "cpu/quant/table.h"
 
@@ -114,6 +115,7 @@ std::optional<BoundKernel> bind_add_rms_norm(const BindRequest& r) {
 
 constexpr OpBinding kBindings[] = {
     {"add_rms_norm", bind_add_rms_norm},
+    {"gated_linear", bind_gated_linear, true},
     {"layer_norm", bind_quantized<run_layer_norm>},
     {"rms_norm", bind_quantized<run_rms_norm>},
     {"swiglu", bind_swiglu},

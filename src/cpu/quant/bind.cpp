@@ -30,30 +30,6 @@ struct Projection {
   int64_t chunk_rows, first_chunk, end_chunk;
 };
 
-// Rows per chunk: a multiple of 16, at least 16 KiB of weights and, where there is enough to do,
-// few enough for four chunks per thread.
-int64_t chunk_rows(int64_t row_bytes, int64_t rows, int threads) {
-  constexpr int64_t kLeastBytes = 16384;
-  const int64_t least = (kLeastBytes + row_bytes - 1) / row_bytes;
-  const int64_t even = rows / (int64_t{4} * threads);
-  const int64_t chunk = std::max(least, std::min(even, 8 * least));
-  return (chunk + kRowMultiple - 1) / kRowMultiple * kRowMultiple;
-}
-
-// The activations of a step, in panels where that pays.
-Activations pack_activations(const StepContext& c) {
-  const TensorView& x = c.inputs[0];
-  Activations all =
-      Activations::plan(x.as<BlockQ8A>(), x.shape.rows(), std::span(c.inputs).subspan(1));
-  if (all.kernels == nullptr) return all;
-  all.panels = static_cast<std::byte*>(c.scratch);
-  // In pieces, so that all threads have some.
-  constexpr int64_t kPiece = 8;
-  c.pool.parallel_for(all.rows, kPiece,
-                      [&](int64_t begin, int64_t end, int) { all.pack(begin, end); });
-  return all;
-}
-
 // linear_group with one matrix is linear: outputs[i] = x inputs[i + 1]^T.
 void run_linear(const StepContext& c) {
   constexpr size_t kMostProjections = 16;
@@ -71,7 +47,7 @@ void run_linear(const StepContext& c) {
     p.end_chunk = chunks;
   }
   if (c.inputs[0].shape.rows() == 0) return;
-  const Activations x = pack_activations(c);
+  const Activations x = Activations::of_step(c);
   c.pool.parallel_for(chunks, 1, [&](int64_t chunk, int64_t, int) {
     const Projection* p = projections;
     while (chunk >= p->end_chunk) ++p;

@@ -5,6 +5,7 @@
 #if defined(__GNUC__) && !defined(__clang__)
 // False alarms inside the intrinsics' own header (GCC bug 105593).
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
 
 #include <immintrin.h>
@@ -153,29 +154,91 @@ struct Lanes512 {
   BANTAM_QUANT_INLINE void store(float* y, Floats v) { _mm512_storeu_ps(y, v); }
 };
 
-inline void quantize_512(const float* x, BlockQ8A* q, int64_t blocks) {
-  for (int64_t b = 0; b < blocks; ++b, x += 32, ++q) {
-    const __m512 low = _mm512_loadu_ps(x), high = _mm512_loadu_ps(x + 16);
-    const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
-    const uint32_t bits = _mm512_reduce_max_epu32(
-        _mm512_max_epu32(_mm512_and_si512(_mm512_castps_si512(low), magnitude),
-                         _mm512_and_si512(_mm512_castps_si512(high), magnitude)));
-    float largest;
-    __builtin_memcpy(&largest, &bits, 4);
-    if (!(largest >= 0x1p-100f) || bits >= 0x7f800000u) {
-      __builtin_memset(q, 0, sizeof *q);
-      if (bits >= 0x7f800000u) q->d = __builtin_nanf("");
-      continue;
-    }
-    q->d = largest / 127.0f;
-    const __m512 inverse = _mm512_set1_ps(127.0f / largest);
-    const __m512i a = _mm512_cvtps_epi32(_mm512_mul_ps(low, inverse));
-    const __m512i b2 = _mm512_cvtps_epi32(_mm512_mul_ps(high, inverse));
-    q->sum[0] = (int16_t)_mm512_reduce_add_epi32(a);
-    q->sum[1] = (int16_t)_mm512_reduce_add_epi32(b2);
-    _mm_storeu_si128((__m128i*)(void*)q->q, _mm512_cvtepi32_epi8(a));
-    _mm_storeu_si128((__m128i*)(void*)(q->q + 16), _mm512_cvtepi32_epi8(b2));
+inline void quantize_block_512(const float* x, BlockQ8A* q) {
+  const __m512 low = _mm512_loadu_ps(x), high = _mm512_loadu_ps(x + 16);
+  const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
+  const uint32_t bits = _mm512_reduce_max_epu32(
+      _mm512_max_epu32(_mm512_and_si512(_mm512_castps_si512(low), magnitude),
+                       _mm512_and_si512(_mm512_castps_si512(high), magnitude)));
+  float largest;
+  __builtin_memcpy(&largest, &bits, 4);
+  if (!(largest >= 0x1p-100f) || bits >= 0x7f800000u) {
+    __builtin_memset(q, 0, sizeof *q);
+    if (bits >= 0x7f800000u) q->d = __builtin_nanf("");
+    return;
   }
+  q->d = largest / 127.0f;
+  const __m512 inverse = _mm512_set1_ps(127.0f / largest);
+  const __m512i a = _mm512_cvtps_epi32(_mm512_mul_ps(low, inverse));
+  const __m512i b = _mm512_cvtps_epi32(_mm512_mul_ps(high, inverse));
+  q->sum[0] = (int16_t)_mm512_reduce_add_epi32(a);
+  q->sum[1] = (int16_t)_mm512_reduce_add_epi32(b);
+  _mm_storeu_si128((__m128i*)(void*)q->q, _mm512_cvtepi32_epi8(a));
+  _mm_storeu_si128((__m128i*)(void*)(q->q + 16), _mm512_cvtepi32_epi8(b));
+}
+
+// Four blocks, whose maxima, quotients and sums share vectors; false where one needs more care.
+inline bool quantize_four_512(const float* x, BlockQ8A* q) {
+  const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
+  __m512 v[8];
+  __m512i most[4];
+  for (int i = 0; i < 8; ++i) v[i] = _mm512_loadu_ps(x + 16 * i);
+  for (int b = 0; b < 4; ++b) {
+    most[b] = _mm512_max_epu32(_mm512_and_si512(_mm512_castps_si512(v[2 * b]), magnitude),
+                               _mm512_and_si512(_mm512_castps_si512(v[2 * b + 1]), magnitude));
+  }
+  const __m512i first = _mm512_max_epu32(_mm512_unpacklo_epi32(most[0], most[1]),
+                                         _mm512_unpackhi_epi32(most[0], most[1]));
+  const __m512i last = _mm512_max_epu32(_mm512_unpacklo_epi32(most[2], most[3]),
+                                        _mm512_unpackhi_epi32(most[2], most[3]));
+  const __m512i quarters =
+      _mm512_max_epu32(_mm512_unpacklo_epi64(first, last), _mm512_unpackhi_epi64(first, last));
+  const __m256i halves =
+      _mm256_max_epu32(_mm512_castsi512_si256(quarters), _mm512_extracti64x4_epi64(quarters, 1));
+  const __m128i bits =
+      _mm_max_epu32(_mm256_castsi256_si128(halves), _mm256_extracti128_si256(halves, 1));
+  const __m128 largest = _mm_castsi128_ps(bits);
+  const __mmask8 plain = _mm_cmp_ps_mask(largest, _mm_set1_ps(0x1p-100f), _CMP_GE_OQ) &
+                         _mm_cmplt_epu32_mask(bits, _mm_set1_epi32(0x7f800000));
+  if (plain != 15) return false;
+  const __m128 d = _mm_div_ps(largest, _mm_set1_ps(127.0f));
+  const __m512 inverse = _mm512_castps128_ps512(_mm_div_ps(_mm_set1_ps(127.0f), largest));
+  __m256i levels[4];
+  __m512i sums = _mm512_setzero_si512();
+  for (int b = 0; b < 4; ++b) {
+    const __m512 scale = _mm512_permutexvar_ps(_mm512_set1_epi32(b), inverse);
+    levels[b] = _mm256_setr_m128i(
+        _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(_mm512_mul_ps(v[2 * b], scale))),
+        _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(_mm512_mul_ps(v[2 * b + 1], scale))));
+  }
+  // Sums of four bytes, then of all 16 of a half: two blocks to a vector.
+  for (int pair = 0; pair < 2; ++pair) {
+    const __m512i both =
+        _mm512_inserti64x4(_mm512_castsi256_si512(levels[2 * pair]), levels[2 * pair + 1], 1);
+    __m512i s = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_set1_epi8(1), both);
+    s = _mm512_add_epi32(s, _mm512_shuffle_epi32(s, _MM_PERM_CDAB));
+    s = _mm512_add_epi32(s, _mm512_shuffle_epi32(s, _MM_PERM_BADC));
+    sums = _mm512_mask_mov_epi32(sums, pair == 0 ? 0x1111 : 0x2222, s);
+  }
+  alignas(64) int32_t of_half[16];  // [block % 2 * 2 + half][block / 2]
+  alignas(16) float scales[4];
+  _mm512_store_si512(of_half, sums);
+  _mm_store_ps(scales, d);
+  for (int b = 0; b < 4; ++b) {
+    q[b].d = scales[b];
+    for (int h = 0; h < 2; ++h) q[b].sum[h] = (int16_t)of_half[4 * (b % 2 * 2 + h) + b / 2];
+    _mm256_storeu_si256((__m256i*)(void*)q[b].q, levels[b]);
+  }
+  return true;
+}
+
+inline void quantize_512(const float* x, BlockQ8A* q, int64_t blocks) {
+  int64_t b = 0;
+  for (; b + 4 <= blocks; b += 4) {
+    if (quantize_four_512(x + 32 * b, q + b)) continue;
+    for (int i = 0; i < 4; ++i) quantize_block_512(x + 32 * (b + i), q + b + i);
+  }
+  for (; b < blocks; ++b) quantize_block_512(x + 32 * b, q + b);
 }
 
 }  // namespace

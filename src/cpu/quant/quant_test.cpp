@@ -81,7 +81,9 @@ TEST(Quant, EveryInstructionSetQuantisesActivationsToTheSameBits) {
   x[170] = -INFINITY;
   for (size_t i = 192; i < 224; ++i) x[i] = static_cast<float>(i) - 207.5f;  // many halves
   x[192] = -127.0f;
-  for (size_t i = 224; i < 256; ++i) x[i] = i % 2 ? -3.0f : 3.0f;  // the largest sums
+  for (size_t i = 224; i < 256; ++i) x[i] = i % 2 ? -3.0f : 3.0f;
+  std::copy_n(x.begin() + 192, 64, x.begin() + 256);                 // beside plain blocks, too
+  for (size_t i = 320; i < 384; ++i) x[i] = i < 352 ? 5.0f : -5.0f;  // the largest sums
   std::vector<BlockQ8A> expected(40);
   dtype_info(DType::q8a).from_float(x.data(), expected.data(), 32 * 40);
   for (const auto& [name, kernels] : runnable()) {

@@ -24,7 +24,7 @@ class Fusion {
     for (int32_t i = 0; i < g_.size(); ++i) {
       if (rewrite_.is_mapped({i, 0})) continue;
       rewrite_.to().set_segment(g_.node(i).segment);
-      if (!join_sum_and_norm(i) && !join_quantize(i)) rewrite_.keep(i);
+      if (!join_sum_and_norm(i) && !join_gated_unit(i) && !join_quantize(i)) rewrite_.keep(i);
     }
     return rewrite_.finish();
   }
@@ -83,6 +83,30 @@ class Fusion {
       return true;
     }
     return false;
+  }
+
+  // Two products whose gated unit is quantised: swiglu(gate, up) or gelu(gate) * up.
+  bool join_gated_unit(int32_t i) {
+    const Node& n = g_.node(i);
+    if (n.op->name != "linear_group" || n.inputs.size() != 3) return false;
+    if (g_.dtype(n.inputs[0]) != DType::q8a) return false;
+    const Value gate{i, 0}, up{i, 1};
+    const int32_t activated = only_reader(gate, "gelu");
+    const bool gelu = activated >= 0;
+    const int32_t unit = gelu ? only_reader(up, "mul") : only_reader(up, "swiglu");
+    if (unit < 0) return false;
+    const Value left = gelu ? Value{activated, 0} : gate;
+    const std::vector<Value>& read = g_.node(unit).inputs;
+    const bool fits =
+        (read[0] == left && read[1] == up) || (gelu && read[0] == up && read[1] == left);
+    if (!fits || only_reader(left, g_.node(unit).op->name) != unit) return false;
+    const Wanted to = wanted({unit, 0});
+    if (to.dtype != DType::q8a || !(g_.type(gate) == g_.type(up))) return false;
+    const std::vector<Value> inputs = rewrite_.map(n.inputs);
+    const Value y = ops::gated_linear(rewrite_.to(), inputs[0], inputs[1], inputs[2],
+                                      gelu ? ops::GatedUnit::gelu : ops::GatedUnit::silu);
+    for (const Value& inner : {gate, up, left, Value{unit, 0}, to.value}) rewrite_.set(inner, y);
+    return true;
   }
 
   const Graph& g_;

@@ -64,12 +64,13 @@ endif()
 # A kernel file's name says its instruction set; its compiler flags follow from it. Files for the
 # other processor family are left out.
 set(BANTAM_FLAGS_x86_avx2 -mavx2 -mfma -mf16c)
+set(BANTAM_FLAGS_x86_avxvnni ${BANTAM_FLAGS_x86_avx2} -mavxvnni)
 set(BANTAM_FLAGS_x86_avx512 ${BANTAM_FLAGS_x86_avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl)
 set(BANTAM_FLAGS_x86_vnni ${BANTAM_FLAGS_x86_avx512} -mavx512vnni)
 set(BANTAM_FLAGS_x86_bf16 ${BANTAM_FLAGS_x86_avx512} -mavx512bf16)
 set(BANTAM_FLAGS_x86_amx ${BANTAM_FLAGS_x86_vnni} -mavx512bf16 -mamx-tile -mamx-int8 -mamx-bf16)
 if(BANTAM_SIMULATION)  # the same code over functions instead of instructions
-  foreach(isa avx512 vnni bf16 amx)
+  foreach(isa avxvnni avx512 vnni bf16 amx)
     set(BANTAM_FLAGS_x86_${isa} ${BANTAM_FLAGS_x86_avx2} -O1 -w -flax-vector-conversions -fpermissive
         -isystem ${CMAKE_SOURCE_DIR}/tests/emulation/without_avx512)
   endforeach()

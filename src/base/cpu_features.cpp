@@ -32,6 +32,7 @@ struct NamedIsa {
 };
 
 constexpr uint32_t kAvx2 = bit(Isa::x86_avx2);
+constexpr uint32_t kAvxVnni = kAvx2 | bit(Isa::x86_avxvnni);
 constexpr uint32_t kAvx512 = kAvx2 | bit(Isa::x86_avx512);
 constexpr uint32_t kVnni = kAvx512 | bit(Isa::x86_vnni);
 constexpr uint32_t kBf16 = kAvx512 | bit(Isa::x86_bf16);
@@ -41,6 +42,7 @@ constexpr uint32_t kDotprod = kNeon | bit(Isa::arm_dotprod);
 constexpr NamedIsa kNames[] = {
     {"scalar", Isa::scalar, 0},
     {"avx2", Isa::x86_avx2, kAvx2},
+    {"avxvnni", Isa::x86_avxvnni, kAvxVnni},
     {"avx512", Isa::x86_avx512, kAvx512},
     {"vnni", Isa::x86_vnni, kVnni},
     {"bf16", Isa::x86_bf16, kBf16},
@@ -82,14 +84,14 @@ uint32_t detect() {
   uint32_t found = 0;
   if ((states & kYmm) != kYmm || !fma || !f16c || !(b7 & bit_AVX2)) return found;
   found |= bit(Isa::x86_avx2);
+  unsigned leaf1 = 0;
+  __get_cpuid_count(7, 1, &leaf1, &b, &c, &d);
+  if (leaf1 & (1u << 4)) found |= bit(Isa::x86_avxvnni);
   constexpr unsigned kFoundation = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
   if ((states & kZmm) != kZmm || (b7 & kFoundation) != kFoundation) return found;
   found |= bit(Isa::x86_avx512);
   if (c7 & bit_AVX512VNNI) found |= bit(Isa::x86_vnni);
-  unsigned leaf1 = 0;
-  if (__get_cpuid_count(7, 1, &leaf1, &b, &c, &d) && (leaf1 & (1u << 5))) {
-    found |= bit(Isa::x86_bf16);
-  }
+  if (leaf1 & (1u << 5)) found |= bit(Isa::x86_bf16);
   constexpr unsigned kAmx = (1u << 22) | (1u << 24) | (1u << 25);  // bf16, tile, int8
   constexpr uint32_t kBelowAmx = kVnni | kBf16;
   if ((found & kBelowAmx) == kBelowAmx && (d7 & kAmx) == kAmx && (states & kTile) == kTile &&

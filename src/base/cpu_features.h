@@ -8,9 +8,10 @@
 namespace bantam {
 
 // Instruction-set features as a bit set. A kernel file's name says which of the named sets below it
-// needs: `x86_avx2` = AVX2+FMA+F16C, `x86_avx512` = F+BW+DQ+VL, `x86_vnni` = avx512 + VNNI,
-// `x86_bf16` = avx512 + BF16, `x86_amx` = avx512 + BF16 + VNNI + AMX tile/int8/bf16 with the
-// kernel's permission granted, `arm_neon`, `arm_dotprod`, `arm_i8mm`, `arm_bf16`.
+// needs: `x86_avx2` = AVX2+FMA+F16C, `x86_avxvnni` = avx2 + AVX-VNNI (dot products of 256 bits, on
+// processors of laptops), `x86_avx512` = F+BW+DQ+VL, `x86_vnni` = avx512 + VNNI, `x86_bf16` =
+// avx512 + BF16, `x86_amx` = avx512 + BF16 + VNNI + AMX tile/int8/bf16 with the kernel's permission
+// granted, `arm_neon`, `arm_dotprod`, `arm_i8mm`, `arm_bf16`.
 enum class Isa : uint32_t {
   scalar = 0,
   x86_avx2 = 1u << 0,
@@ -18,6 +19,7 @@ enum class Isa : uint32_t {
   x86_vnni = 1u << 2,
   x86_bf16 = 1u << 3,
   x86_amx = 1u << 4,
+  x86_avxvnni = 1u << 5,
   arm_neon = 1u << 8,
   arm_dotprod = 1u << 9,
   arm_i8mm = 1u << 10,
@@ -34,8 +36,8 @@ uint32_t detected_isas();
 void claim_isas(uint32_t isas);
 
 // What kernels may use: the detected set, cut down by `force_isa` or by the environment variable
-// BANTAM_ISA ("scalar", "avx2", "avx512", "vnni", "bf16", "amx", "neon", "dotprod", "i8mm"), which
-// means that set and everything that it builds on.
+// BANTAM_ISA ("scalar", "avx2", "avxvnni", "avx512", "vnni", "bf16", "amx", "neon", "dotprod",
+// "i8mm"), which means that set and everything that it builds on.
 uint32_t allowed_isas();
 
 // Restricts kernels to the named set and what it builds on; must be called before the first kernel

@@ -43,9 +43,9 @@ struct Line {
 
 // The widest instruction set that the kernels may use: the last name that is not ruled out.
 std::string isa_in_use() {
-  static constexpr Isa kOrder[] = {Isa::x86_amx,    Isa::x86_bf16,    Isa::x86_vnni,
-                                   Isa::x86_avx512, Isa::x86_avx2,    Isa::arm_i8mm,
-                                   Isa::arm_bf16,   Isa::arm_dotprod, Isa::arm_neon};
+  static constexpr Isa kOrder[] = {Isa::x86_amx,     Isa::x86_bf16, Isa::x86_vnni, Isa::x86_avx512,
+                                   Isa::x86_avxvnni, Isa::x86_avx2, Isa::arm_i8mm, Isa::arm_bf16,
+                                   Isa::arm_dotprod, Isa::arm_neon};
   for (const Isa isa : kOrder) {
     if ((allowed_isas() & static_cast<uint32_t>(isa)) != 0) return std::string(isa_name(isa));
   }

@@ -15,9 +15,9 @@ namespace {
 
 void list_isas() {
   const uint32_t allowed = allowed_isas();
-  static constexpr Isa kAll[] = {Isa::x86_avx2,    Isa::x86_avx512, Isa::x86_vnni,
-                                 Isa::x86_bf16,    Isa::x86_amx,    Isa::arm_neon,
-                                 Isa::arm_dotprod, Isa::arm_i8mm,   Isa::arm_bf16};
+  static constexpr Isa kAll[] = {Isa::x86_avx2, Isa::x86_avxvnni, Isa::x86_avx512, Isa::x86_vnni,
+                                 Isa::x86_bf16, Isa::x86_amx,     Isa::arm_neon,   Isa::arm_dotprod,
+                                 Isa::arm_i8mm, Isa::arm_bf16};
   Table t;
   t.row({"scalar", "in use"});
   for (const Isa isa : kAll) {

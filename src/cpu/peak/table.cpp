@@ -9,6 +9,9 @@ double peak_rounds(int64_t rounds);
 namespace x86_avx2 {
 double peak_rounds(int64_t rounds);
 }
+namespace x86_avxvnni {
+double peak_rounds(int64_t rounds);
+}
 namespace x86_vnni {
 double peak_rounds(int64_t rounds);
 }
@@ -33,6 +36,7 @@ constexpr KernelEntry<PeakRounds> kTable[] = {
     {Isa::scalar, scalar::peak_rounds},
 #if defined(__x86_64__)
     {Isa::x86_avx2, x86_avx2::peak_rounds},
+    {Isa::x86_avxvnni, x86_avxvnni::peak_rounds},
     {Isa::x86_vnni, x86_vnni::peak_rounds},
     {Isa::x86_amx, x86_amx::peak_rounds},
 #elif defined(__aarch64__)

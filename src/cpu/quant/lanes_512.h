@@ -69,13 +69,16 @@ struct Lanes512 {
     return _mm512_set1_epi32(bytes);
   }
 
+  BANTAM_QUANT_INLINE Ints add_dot(Ints sum, Ints u, Ints s) {
+    return _mm512_dpbusd_epi32(sum, u, s);
+  }
   // Two chains, so that the products of one row overlap.
   template <int kMax, int kCount>
   BANTAM_QUANT_INLINE Ints dot(const Ints* w, const int8_t* x) {
     __m512i even = _mm512_setzero_si512(), odd = even;
     for (int j = 0; j < kCount; j += 2) {
-      even = _mm512_dpbusd_epi32(even, w[j], four(x + 4 * j));
-      odd = _mm512_dpbusd_epi32(odd, w[j + 1], four(x + 4 * j + 4));
+      even = add_dot(even, w[j], four(x + 4 * j));
+      odd = add_dot(odd, w[j + 1], four(x + 4 * j + 4));
     }
     return _mm512_add_epi32(even, odd);
   }
@@ -177,6 +180,12 @@ inline void quantize_block_512(const float* x, BlockQ8A* q) {
   _mm_storeu_si128((__m128i*)(void*)(q->q + 16), _mm512_cvtepi32_epi8(b));
 }
 
+template <int kOrder>
+BANTAM_QUANT_INLINE __m512i swap_dwords(__m512i v) {
+  const __m512 x = _mm512_castsi512_ps(v);
+  return _mm512_castps_si512(_mm512_shuffle_ps(x, x, kOrder));
+}
+
 // Four blocks, whose maxima, quotients and sums share vectors; false where one needs more care.
 inline bool quantize_four_512(const float* x, BlockQ8A* q) {
   const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
@@ -198,9 +207,10 @@ inline bool quantize_four_512(const float* x, BlockQ8A* q) {
   const __m128i bits =
       _mm_max_epu32(_mm256_castsi256_si128(halves), _mm256_extracti128_si256(halves, 1));
   const __m128 largest = _mm_castsi128_ps(bits);
-  const __mmask8 plain = _mm_cmp_ps_mask(largest, _mm_set1_ps(0x1p-100f), _CMP_GE_OQ) &
-                         _mm_cmplt_epu32_mask(bits, _mm_set1_epi32(0x7f800000));
-  if (plain != 15) return false;
+  const __m128 plain =
+      _mm_and_ps(_mm_cmpge_ps(largest, _mm_set1_ps(0x1p-100f)),
+                 _mm_castsi128_ps(_mm_cmplt_epi32(bits, _mm_set1_epi32(0x7f800000))));
+  if (_mm_movemask_ps(plain) != 15) return false;
   const __m128 d = _mm_div_ps(largest, _mm_set1_ps(127.0f));
   const __m512 inverse = _mm512_castps128_ps512(_mm_div_ps(_mm_set1_ps(127.0f), largest));
   __m256i levels[4];
@@ -216,8 +226,8 @@ inline bool quantize_four_512(const float* x, BlockQ8A* q) {
     const __m512i both =
         _mm512_inserti64x4(_mm512_castsi256_si512(levels[2 * pair]), levels[2 * pair + 1], 1);
     __m512i s = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_set1_epi8(1), both);
-    s = _mm512_add_epi32(s, _mm512_shuffle_epi32(s, _MM_PERM_CDAB));
-    s = _mm512_add_epi32(s, _mm512_shuffle_epi32(s, _MM_PERM_BADC));
+    s = _mm512_add_epi32(s, swap_dwords<0xb1>(s));
+    s = _mm512_add_epi32(s, swap_dwords<0x4e>(s));
     sums = _mm512_mask_mov_epi32(sums, pair == 0 ? 0x1111 : 0x2222, s);
   }
   alignas(64) int32_t of_half[16];  // [block % 2 * 2 + half][block / 2]

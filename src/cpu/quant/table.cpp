@@ -11,6 +11,9 @@ extern const QuantKernels quant_kernels;
 namespace x86_avx2 {
 extern const QuantKernels quant_kernels;
 }
+namespace x86_avxvnni {
+extern const QuantKernels quant_kernels;
+}
 namespace x86_vnni {
 extern const QuantKernels quant_kernels;
 }
@@ -32,6 +35,7 @@ constexpr KernelEntry<const QuantKernels*> kTable[] = {
     {Isa::scalar, &scalar::quant_kernels},
 #if defined(__x86_64__)
     {Isa::x86_avx2, &x86_avx2::quant_kernels},
+    {Isa::x86_avxvnni, &x86_avxvnni::quant_kernels},
     {Isa::x86_vnni, &x86_vnni::quant_kernels},
 #elif defined(__aarch64__)
     {Isa::arm_neon, &arm_neon::quant_kernels},

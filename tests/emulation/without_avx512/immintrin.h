@@ -1,7 +1,7 @@
 #pragma once
 
-// Stands in for the compiler's header when kernels for AVX-512 and AMX are built for processors
-// that have neither (the preset `simulated`): the intrinsics become functions of SIMDe, or of this
+// Stands in for the compiler's header when kernels for AVX-VNNI, AVX-512 and AMX are built for
+// processors that have none of them (the preset `simulated`): the intrinsics become functions of SIMDe, or of this
 // file where Debian 12's SIMDe has none. Slow, but the kernels' own code is what runs.
 
 #include_next <immintrin.h>
@@ -217,6 +217,9 @@ inline void tile_release() {
   ::bantam::emulation::reduce<float>((a), [](float x, float y) { return x + y; })
 #define _mm512_reduce_max_ps(a) \
   ::bantam::emulation::reduce<float>((a), [](float x, float y) { return x > y ? x : y; })
+
+#undef _mm256_dpbusd_avx_epi32
+#define _mm256_dpbusd_avx_epi32 simde_mm256_dpbusd_epi32
 
 #define _tile_loadconfig(shapes) ::bantam::emulation::tile_configure(shapes)
 #define _tile_release() ::bantam::emulation::tile_release()

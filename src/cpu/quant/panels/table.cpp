@@ -6,6 +6,9 @@ namespace bantam::cpu {
 namespace x86_avx2 {
 extern const PanelKernels panel_kernels;
 }
+namespace x86_avxvnni {
+extern const PanelKernels panel_kernels;
+}
 namespace x86_vnni {
 extern const PanelKernels panel_kernels;
 }
@@ -20,6 +23,7 @@ constexpr KernelEntry<const PanelKernels*> kTable[] = {
     {Isa::scalar, nullptr},
 #if defined(__x86_64__)
     {Isa::x86_avx2, &x86_avx2::panel_kernels},
+    {Isa::x86_avxvnni, &x86_avxvnni::panel_kernels},
     {Isa::x86_vnni, &x86_vnni::panel_kernels},
     {Isa::x86_amx, &x86_amx::panel_kernels},
 #endif

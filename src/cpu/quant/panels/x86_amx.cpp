@@ -304,6 +304,6 @@ struct Kernels {
 
 extern const PanelKernels panel_kernels;
 constinit const PanelKernels panel_kernels =
-    quant::panels_of_every_format<Kernels>(kRows, kTileRows, kRowBytes, pack, 8);
+    quant::panels_of_every_format<V, Kernels>(kRows, kTileRows, kRowBytes, pack, {8, 8});
 
 }  // namespace bantam::cpu::x86_amx

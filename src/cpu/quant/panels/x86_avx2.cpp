@@ -1,12 +1,8 @@
 #include <immintrin.h>
 #include <stdint.h>
 
-#include "cpu/quant/block_rows.h"
-#include "cpu/quant/formats.h"
-#include "cpu/quant/formats_low.h"
-#include "cpu/quant/formats_table.h"
 #include "cpu/quant/lanes_256.h"
-#include "cpu/quant/panels/panels.h"
+#include "cpu/quant/panels/every_format.h"
 #include "cpu/quant/panels/unsigned_blocks.h"
 
 // Processors without dot products start about four vector instructions and two loads a cycle, so
@@ -181,29 +177,22 @@ void row_group(const PanelBlock* x, const uint8_t* w, float* y, const QuantLinea
 }
 
 template <class F>
-void linear(const void* panel, const uint8_t* w, float* y, const QuantLinearShape& shape) {
+void multiply_panel(const void* panel, const uint8_t* w, float* y, const QuantLinearShape& shape) {
   const int64_t group_bytes = shape.k / 32 / F::kGroups * kRowGroup * F::kBytes;
   for (int64_t n = 0; n < shape.n; n += kRowGroup, w += group_bytes) {
     row_group<F>((const PanelBlock*)panel, w, y + n, shape);
   }
 }
 
+struct Kernels {
+  template <class F>
+  static constexpr PanelLinear linear = multiply_panel<F>;
+};
+
 }  // namespace
 
-using namespace quant;
-
 extern const PanelKernels panel_kernels;
-constinit const PanelKernels panel_kernels = {
-    kRows,
-    1,
-    sizeof(PanelBlock),
-    pack_unsigned,
-    16,
-    3,
-    {linear<FormatQ8_0<Lanes>>, linear<FormatQ4_0<Lanes>>, linear<FormatQ4_1<Lanes>>,
-     linear<FormatQ4_K<Lanes>>, linear<FormatQ5_K<Lanes>>, linear<FormatQ6_K<Lanes>>,
-     linear<FormatQ5_0<Lanes>>, linear<FormatQ5_1<Lanes>>, linear<FormatQ2_K<Lanes>>,
-     linear<FormatQ3_K<Lanes>>, linear<FormatTQ1_0<Lanes>>, linear<FormatTQ2_0<Lanes>>,
-     linear<FormatIQ4_NL<Lanes>>, linear<FormatIQ4_XS<Lanes>>, linear<FormatMXFP4<Lanes>>}};
+constinit const PanelKernels panel_kernels = quant::panels_of_every_format<Lanes, Kernels>(
+    kRows, 1, sizeof(PanelBlock), quant::pack_unsigned, {16, 3});
 
 }  // namespace bantam::cpu::x86_avx2

@@ -2,6 +2,7 @@
 
 #include "base/thread_pool.h"
 #include "cpu/experts/experts.h"
+#include "cpu/matmul/float_rows.h"
 #include "cpu/matmul/gemm.h"
 #include "cpu/quant/linear_rows.h"
 #include "cpu/quant/panels/activations.h"
@@ -12,7 +13,6 @@
 namespace bantam::cpu {
 namespace {
 
-constexpr int64_t kRowBlock = 48;
 constexpr int64_t kLeastBytes = 16384;  // of weights in a task
 
 // Rows begin(e) to end(e) belong to expert e.
@@ -31,14 +31,6 @@ Segments segments_of(const StepContext& c) {
   return {nullptr, c.inputs[0].shape[1]};
 }
 
-LinearKernel plain_kernel(DType weights) {
-  const LinearKernels& kernels = linear_kernels();
-  return weights == DType::f32    ? kernels.f32
-         : weights == DType::f16  ? kernels.f16
-         : weights == DType::bf16 ? kernels.bf16
-                                  : nullptr;
-}
-
 // Rows of weights in a task: enough of them to be worth one.
 int64_t task_columns(const TensorView& w) {
   const int64_t least = kLeastBytes / std::max<int64_t>(1, row_bytes(w.dtype, w.shape[2]));
@@ -49,8 +41,9 @@ int64_t task_columns(const TensorView& w) {
 struct Blocks {
   const TensorView &x, &w, &y;
   Segments segments;
-  int64_t columns;  // of a block
-  int64_t* first;   // [E + 1]: the first block of each expert
+  int64_t columns;          // of a block
+  int64_t *first, *panels;  // [E + 1]: the first block, and the first rounded panel, of each expert
+  uint16_t* rounded;
 
   explicit Blocks(const StepContext& c)
       : x(c.inputs[0]),
@@ -58,35 +51,61 @@ struct Blocks {
         y(c.outputs[0]),
         segments(segments_of(c)),
         columns(task_columns(w)),
-        first(static_cast<int64_t*>(c.scratch)) {
+        first(static_cast<int64_t*>(c.scratch)),
+        panels(first + w.shape[0] + 1),
+        rounded(reinterpret_cast<uint16_t*>(static_cast<std::byte*>(c.scratch) +
+                                            table_bytes(w.shape[0]))) {
     const int64_t across = (w.shape[1] + columns - 1) / columns;
-    first[0] = 0;
+    first[0] = panels[0] = 0;
     for (int64_t e = 0; e < w.shape[0]; ++e) {
-      first[e + 1] = first[e] + (segments.rows(e) + kRowBlock - 1) / kRowBlock * across;
+      const FloatRows rows = rows_of(e);
+      first[e + 1] = first[e] + (rows.rows + rows.block() - 1) / rows.block() * across;
+      panels[e + 1] = panels[e] + rows.panels();
     }
+  }
+
+  static int64_t table_bytes(int64_t experts) {
+    return (2 * (experts + 1) * static_cast<int64_t>(sizeof(int64_t)) + 63) / 64 * 64;
+  }
+  // However the rows are routed.
+  static int64_t scratch_bytes(const TensorView& x, const TensorView& w) {
+    FloatRows all = FloatRows::plan(nullptr, x.shape.rows(), w.shape[2], {&w, 1});
+    if (all.kernels != nullptr) all.rows += w.shape[0] * (all.kernels->step - 1);
+    return table_bytes(w.shape[0]) + all.rounded_bytes();
   }
 
   [[nodiscard]] int64_t count() const { return first[w.shape[0]]; }
 
-  void run(int64_t block) const {
-    const int64_t e = std::upper_bound(first, first + w.shape[0] + 1, block) - first - 1;
-    const int64_t rows = segments.rows(e), down = (rows + kRowBlock - 1) / kRowBlock;
-    const int64_t row = (block - first[e]) % down * kRowBlock;
-    const int64_t column = (block - first[e]) / down * columns;
-    product(e, segments.begin(e) + row, std::min(kRowBlock, rows - row), column,
-            std::min(columns, w.shape[1] - column));
+  [[nodiscard]] FloatRows rows_of(int64_t e) const {
+    const int64_t k = w.shape[2];
+    FloatRows rows =
+        FloatRows::plan(x.as<const float>() + segments.begin(e) * k, segments.rows(e), k, {&w, 1});
+    const FloatRows before{nullptr, panels[e] * (rows.kernels != nullptr ? rows.kernels->step : 0),
+                           k, rows.kernels, nullptr};
+    rows.rounded = rounded + before.rounded_bytes() / static_cast<int64_t>(sizeof(uint16_t));
+    return rows;
+  }
+  void round(int64_t e) const {
+    const FloatRows rows = rows_of(e);
+    for (int64_t panel = 0; panel < rows.panels(); ++panel) rows.round(panel);
   }
 
-  void product(int64_t e, int64_t row, int64_t rows, int64_t column, int64_t width) const {
-    const int64_t k = w.shape[2], n = w.shape[1];
-    const auto* weights = w.as<const uint8_t>() + (e * n + column) * row_bytes(w.dtype, k);
-    plain_kernel(w.dtype)(x.as<const float>() + row * k, k, weights, k, rows, width,
-                          y.as<float>() + row * n + column, n);
+  void run(int64_t block) const {
+    const int64_t e = std::upper_bound(first, first + w.shape[0] + 1, block) - first - 1;
+    const FloatRows rows = rows_of(e);
+    const int64_t down = (rows.rows + rows.block() - 1) / rows.block(), n = w.shape[1];
+    const int64_t row = (block - first[e]) % down * rows.block();
+    const int64_t column = (block - first[e]) / down * columns;
+    rows.multiply(row, std::min(rows.block(), rows.rows - row), w.dtype,
+                  w.as<const uint8_t>() + (e * n + column) * row_bytes(w.dtype, rows.k),
+                  std::min(columns, n - column),
+                  y.as<float>() + (segments.begin(e) + row) * n + column, n);
   }
 };
 
 void run_blocks(const StepContext& c) {
   const Blocks blocks(c);
+  c.pool.parallel_for(blocks.w.shape[0], 1, [&](int64_t e, int64_t, int) { blocks.round(e); });
   c.pool.parallel_for(blocks.count(), 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; ++i) blocks.run(i);
   });
@@ -242,12 +261,12 @@ int64_t gemm_scratch(const BindRequest& r, int64_t n, int64_t k) {
 std::optional<BoundKernel> bind_expert_linear(const BindRequest& r) {
   const Shape& w = r.inputs[1].shape;
   const bool integer = r.in(0) == DType::q8a && has_linear_rows(r.inputs[1]);
-  const bool plain = r.in(0) == DType::f32 && plain_kernel(r.in(1)) != nullptr;
+  const bool plain = r.in(0) == DType::f32 && has_linear(r.in(1));
   if (integer && r.out(0) == DType::f32) {
     return BoundKernel{run_quantised, Routed::scratch_bytes(r.inputs[0], r.inputs[1])};
   }
   if (plain && r.out(0) == DType::f32) {
-    return BoundKernel{run_blocks, (w[0] + 1) * static_cast<int64_t>(sizeof(int64_t))};
+    return BoundKernel{run_blocks, Blocks::scratch_bytes(r.inputs[0], r.inputs[1])};
   }
   if (!gemm_types(r)) return {};
   return BoundKernel{run_forward, gemm_scratch(r, w[1], w[2])};

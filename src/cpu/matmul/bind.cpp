@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "cpu/bindings.h"
+#include "cpu/matmul/float_rows.h"
 #include "cpu/matmul/gemm.h"
 
 namespace bantam::cpu {
@@ -12,53 +13,42 @@ int64_t columns(const TensorView& view) {
 
 // --- linear with f32 activations ---------------------------------------------------------------
 
-constexpr int64_t kRowBlock = 48;
 constexpr int64_t kWeightBlock = 64;
 
-LinearKernel linear_kernel(DType weights) {
-  const LinearKernels& kernels = linear_kernels();
-  switch (weights) {
-    case DType::f32:
-      return kernels.f32;
-    case DType::f16:
-      return kernels.f16;
-    case DType::bf16:
-      return kernels.bf16;
-    default:
-      return nullptr;
-  }
+FloatRows rows_of(const TensorView& x, std::span<const TensorView> weights) {
+  return FloatRows::plan(x.as<const float>(), x.shape.rows(), columns(x), weights);
 }
 
 // One weight matrix as a part of a parallel loop over blocks of all outputs.
 struct LinearBlocks {
-  LinearKernel kernel;
-  const TensorView& x;
+  const FloatRows& x;
   const TensorView& w;
   const TensorView& y;
 
-  [[nodiscard]] int64_t rows() const { return x.shape.rows(); }
-  [[nodiscard]] int64_t row_blocks() const { return (rows() + kRowBlock - 1) / kRowBlock; }
+  [[nodiscard]] int64_t row_blocks() const { return (x.rows + x.block() - 1) / x.block(); }
   [[nodiscard]] int64_t count() const {
     return row_blocks() * ((w.shape[0] + kWeightBlock - 1) / kWeightBlock);
   }
   void run(int64_t block) const {
-    const int64_t k = columns(x), n = w.shape[0];
-    const int64_t row = block % row_blocks() * kRowBlock;
+    const int64_t n = w.shape[0];
+    const int64_t row = block % row_blocks() * x.block();
     const int64_t column = block / row_blocks() * kWeightBlock;
-    const char* weights = w.as<const char>() + column * k * (w.dtype == DType::f32 ? 4 : 2);
-    kernel(x.as<const float>() + row * k, k, weights, k, std::min(kRowBlock, rows() - row),
-           std::min(kWeightBlock, n - column), y.as<float>() + row * n + column, n);
+    const char* weights = w.as<const char>() + column * row_bytes(w.dtype, x.k);
+    x.multiply(row, std::min(x.block(), x.rows - row), w.dtype, weights,
+               std::min(kWeightBlock, n - column), y.as<float>() + row * n + column, n);
   }
 };
 
 void run_linear_f32(const StepContext& step) {
-  const size_t weights = step.inputs.size() - 1;
-  const auto part = [&](size_t i) {
-    const TensorView& w = step.inputs[i + 1];
-    return LinearBlocks{linear_kernel(w.dtype), step.inputs[0], w, step.outputs[i]};
-  };
+  const auto weights = std::span(step.inputs).subspan(1);
+  FloatRows rows = rows_of(step.inputs[0], weights);
+  rows.rounded = static_cast<uint16_t*>(step.scratch);
+  step.pool.parallel_for(rows.panels(), 4, [&](int64_t begin, int64_t end, int) {
+    for (int64_t panel = begin; panel < end; ++panel) rows.round(panel);
+  });
+  const auto part = [&](size_t i) { return LinearBlocks{rows, weights[i], step.outputs[i]}; };
   int64_t count = 0;
-  for (size_t i = 0; i < weights; ++i) count += part(i).count();
+  for (size_t i = 0; i < weights.size(); ++i) count += part(i).count();
   step.pool.parallel_for(count, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t block = begin; block < end; ++block) {
       size_t i = 0;
@@ -156,9 +146,9 @@ std::optional<BoundKernel> bind_linear(const BindRequest& request) {
   if (request.inputs.size() != request.outputs.size() + 1) return std::nullopt;
   if (request.in(0) == DType::f32) {
     for (size_t i = 0; i < request.outputs.size(); ++i)
-      if (linear_kernel(request.in(i + 1)) == nullptr || request.out(i) != DType::f32)
-        return std::nullopt;
-    return BoundKernel{run_linear_f32, 0};
+      if (!has_linear(request.in(i + 1)) || request.out(i) != DType::f32) return std::nullopt;
+    const FloatRows rows = rows_of(request.inputs[0], request.inputs.subspan(1));
+    return BoundKernel{run_linear_f32, rows.rounded_bytes()};
   }
   BoundKernel bound{run_linear_bf16, 0};
   for (size_t i = 0; i < request.outputs.size(); ++i) {

@@ -40,9 +40,11 @@ void run_gemm(const Gemm& gemm, void* scratch);
 
 // Every kernel set there is, from scalar to best, and the best that may run here.
 std::span<const KernelEntry<const LinearKernels*>> linear_table();
+std::span<const KernelEntry<const RoundedKernels*>> rounded_table();
 std::span<const KernelEntry<const GemmKernels*>> gemm_table_f32();
 std::span<const KernelEntry<const GemmKernels*>> gemm_table_bf16();
 const LinearKernels& linear_kernels();
+const RoundedKernels* rounded_kernels();  // null where no set has products of bf16
 const GemmKernels& gemm_kernels_f32();
 const GemmKernels& gemm_kernels_bf16();
 

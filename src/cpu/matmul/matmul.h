@@ -3,12 +3,20 @@
 // Matrix products.
 //
 //   linear   y[m][n] = sum_k x[m][k] * w[n][k]          f32 x, w in f32, f16 or bf16
+//   rounded  the same with w in bf16 and x rounded to it, where a set has such products
 //   gemm     C[m][n] = sum_k A[m][k] * B[k][n]          f32 or bf16, either operand transposed
 //
 // `linear` reads the weights where they are (they may be a mapped file) and runs with the lanes
 // over k: lane j of 16 sums the elements k = j mod 16 in order with fused multiply-adds (a short
 // last group is filled up with zeros), then lanes are added as a tree 16 -> 8 -> 4 -> 2 -> 1, lane
 // j to lane j + half. Every instruction set gives the same bits, for every number of rows.
+//
+// `rounded` rounds and packs rows of activations first, once a step, and reads the weights where
+// they are, too. The bits of a result depend on its own row and weights only, but on the set:
+//   AVX512-BF16   lane j of 16 sums the pairs of elements k with k / 2 = j mod 16; lanes as above
+//   AMX           a tile product for each 32 elements, in order
+//   NEON BFDOT    lane j of 4 sums the pairs with k / 2 = j mod 4; (0 + 2) + (1 + 3)
+// each as the processor's manual says (denormals are zero there, a last group is filled up).
 //
 // `gemm` first packs strips of 32 columns of B and panels of 32 rows of A (see the layouts below).
 // Each C[m][n] is summed over k in ascending order in f32: one fused multiply-add per k on the f32
@@ -31,6 +39,16 @@ using LinearKernel = void (*)(const float* x, int64_t ldx, const void* w, int64_
 
 struct LinearKernels {
   LinearKernel f32, f16, bf16;
+};
+
+// Rows are packed into panels of `step`, each of step * round_up(k, 32) elements.
+struct RoundedKernels {
+  int64_t step;
+  // Up to `step` rows of x [rows][k]; what the panel has beyond them is zero.
+  void (*pack)(const float* x, int64_t k, int64_t rows, uint16_t* panel);
+  // y[rows][n] = x w^T for `rows` rows in panels that follow each other.
+  void (*multiply)(const uint16_t* panels, const uint16_t* w, int64_t k, int64_t rows, int64_t n,
+                   float* y, int64_t ldy);
 };
 
 inline constexpr int64_t kPanel = 32;     // rows of a panel of A, columns of a strip of B

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -263,6 +264,57 @@ TEST(Gemm, RoundsToBf16ToNearestEven) {
   }
 }
 
+// --- rounded activations ------------------------------------------------------------------------
+
+// Products of rows `first` .. of x, packed on their own.
+std::vector<float> rounded_product(const RoundedKernels& kernels, const std::vector<float>& x,
+                                   const std::vector<uint16_t>& w, int64_t first, int64_t rows,
+                                   int64_t k) {
+  const auto n = static_cast<int64_t>(w.size()) / k;
+  const int64_t padded = (k + kPairStep - 1) / kPairStep * kPairStep;
+  const int64_t panels = (rows + kernels.step - 1) / kernels.step;
+  std::vector<uint16_t> packed(static_cast<size_t>(panels * kernels.step * padded), 0x7fc0);
+  for (int64_t row = 0; row < rows; row += kernels.step) {
+    kernels.pack(x.data() + (first + row) * k, k, std::min(kernels.step, rows - row),
+                 packed.data() + row * padded);
+  }
+  std::vector<float> y(static_cast<size_t>(rows * n) + 1, -7.0f);
+  kernels.multiply(packed.data(), w.data(), k, rows, n, y.data(), n);
+  EXPECT_EQ(y.back(), -7.0f);
+  y.pop_back();
+  return y;
+}
+
+TEST(Rounded, ProductsAreThoseOfRoundedRowsAndDoNotDependOnOtherRows) {
+  for (const auto& entry : rounded_table()) {
+    if (!runs_here(entry) || entry.function == nullptr) continue;
+    for (const Size& s : {Size{1, 1, 1}, Size{3, 17, 5}, Size{7, 33, 40}, Size{33, 65, 96},
+                          Size{70, 31, 129}, Size{40, 64, 1056}}) {
+      SCOPED_TRACE(std::string(isa_name(entry.isa)) + " " + std::to_string(s.m) + " rows of " +
+                   std::to_string(s.k));
+      const auto x = floats(s.m * s.k, 1);
+      const auto w = halves(floats(s.n * s.k, 2), float_to_bf16);
+      const auto y = rounded_product(*entry.function, x, w, 0, s.m, s.k);
+      for (int64_t m = 0; m < s.m; ++m) {
+        const auto begin = y.begin() + m * s.n;
+        EXPECT_EQ(rounded_product(*entry.function, x, w, m, 1, s.k),
+                  std::vector<float>(begin, begin + s.n));
+        for (int64_t n = 0; n < s.n; ++n) {
+          double sum = 0, size = 0;
+          for (int64_t i = 0; i < s.k; ++i) {
+            const auto at = [](const uint16_t half) { return double{bf16_to_float(half)}; };
+            const double product = at(float_to_bf16(x[static_cast<size_t>(m * s.k + i)])) *
+                                   at(w[static_cast<size_t>(n * s.k + i)]);
+            sum += product;
+            size += std::abs(product);
+          }
+          ASSERT_NEAR(begin[n], sum, 1e-6 * size + 1e-30);
+        }
+      }
+    }
+  }
+}
+
 // --- the bindings
 // ---------------------------------------------------------------------------------
 
@@ -309,6 +361,25 @@ TEST(LinearGroup, GivesTheSameBitsAsSeparateProjections) {
     }
     run_step("linear_group", {}, inputs, outputs);
     for (size_t i = 0; i < 3; ++i) EXPECT_EQ(grouped[i], separate[i]);
+  }
+}
+
+// Whatever the blocks and the threads.
+TEST(Linear, OfWeightsInBf16GivesEachRowWhatItGivesAlone) {
+  const int64_t rows = 131, k = 72, n = 150;
+  const auto x = floats(rows * k, 5);
+  const auto w = halves(floats(n * k, 6), float_to_bf16);
+  const TensorView weights = view(DType::bf16, {n, k}, w);
+  std::vector<float> together(static_cast<size_t>(rows * n)), alone(static_cast<size_t>(n));
+  for (const int threads : {1, 3}) {
+    run_step("linear", {}, {view(DType::f32, {rows, k}, x), weights},
+             {view(DType::f32, {rows, n}, together)}, threads);
+    for (int64_t m = 0; m < rows; ++m) {
+      const TensorView row{DType::f32, {1, k}, const_cast<float*>(x.data()) + m * k};
+      run_step("linear", {}, {row, weights}, {view(DType::f32, {1, n}, alone)}, 1);
+      const auto begin = together.begin() + m * n;
+      ASSERT_EQ(alone, std::vector<float>(begin, begin + n)) << "row " << m;
+    }
   }
 }
 

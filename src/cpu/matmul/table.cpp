@@ -2,6 +2,20 @@
 #include "cpu/matmul/gemm.h"
 
 namespace bantam::cpu {
+
+#if defined(__x86_64__)
+namespace x86_bf16 {
+extern const RoundedKernels rounded_kernels;
+}
+namespace x86_amx {
+extern const RoundedKernels rounded_kernels;
+}
+#elif defined(__aarch64__)
+namespace arm_bf16 {
+extern const RoundedKernels rounded_kernels;
+}
+#endif
+
 namespace {
 
 constexpr LinearKernels kLinearScalar{scalar::linear_f32, scalar::linear_f16, scalar::linear_bf16};
@@ -106,6 +120,16 @@ constexpr KernelEntry<const LinearKernels*> kLinear[] = {
 #endif
 };
 
+constexpr KernelEntry<const RoundedKernels*> kRounded[] = {
+    {Isa::scalar, nullptr},
+#if defined(__x86_64__)
+    {Isa::x86_bf16, &x86_bf16::rounded_kernels},
+    {Isa::x86_amx, &x86_amx::rounded_kernels},
+#elif defined(__aarch64__)
+    {Isa::arm_bf16, &arm_bf16::rounded_kernels},
+#endif
+};
+
 constexpr KernelEntry<const GemmKernels*> kGemmF32[] = {
     {Isa::scalar, &kF32Scalar},
 #if defined(__x86_64__)
@@ -132,6 +156,9 @@ constexpr KernelEntry<const GemmKernels*> kGemmBf16[] = {
 std::span<const KernelEntry<const LinearKernels*>> linear_table() {
   return kLinear;
 }
+std::span<const KernelEntry<const RoundedKernels*>> rounded_table() {
+  return kRounded;
+}
 std::span<const KernelEntry<const GemmKernels*>> gemm_table_f32() {
   return kGemmF32;
 }
@@ -141,6 +168,9 @@ std::span<const KernelEntry<const GemmKernels*>> gemm_table_bf16() {
 
 const LinearKernels& linear_kernels() {
   return *best_kernel(kLinear).function;
+}
+const RoundedKernels* rounded_kernels() {
+  return best_kernel(kRounded).function;
 }
 const GemmKernels& gemm_kernels_f32() {
   return *best_kernel(kGemmF32).function;

@@ -1,24 +1,9 @@
-// GCC 12 takes the undefined pass-through operands of its own intrinsics for a mistake.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-#include <immintrin.h>
-#include <string.h>
-
+#include "cpu/matmul/lanes_512.h"
 #include "cpu/matmul/matmul.h"
+#include "cpu/matmul/tiles_amx.h"
 
 namespace bantam::cpu::x86_amx {
 namespace {
-
-// Tiles 0..3 hold 2 x 2 blocks of C, 4 and 5 of A, 6 and 7 of B, each 16 rows of 64 bytes.
-struct alignas(64) TileConfig {
-  uint8_t palette = 1;
-  uint8_t start_row = 0;
-  uint8_t reserved[14] = {};
-  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
 
 // 32 x 32 sums in memory.
 struct Sums {
@@ -175,9 +160,7 @@ void multiply_edge(const uint16_t* a, const uint16_t* b, int64_t k, Sums from, i
 }  // namespace
 
 void enter() {
-  const TileConfig config;
-  __asm__ volatile("" ::"r"(&config) : "memory");
-  _tile_loadconfig(&config);
+  configure_tiles();
 }
 
 void leave() {

@@ -1,11 +1,4 @@
-// GCC 12 takes the undefined pass-through operands of its own intrinsics for a mistake.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-#include <immintrin.h>
-#include <string.h>
-
+#include "cpu/matmul/lanes_512.h"
 #include "cpu/matmul/matmul.h"
 
 namespace bantam::cpu::x86_avx512 {
@@ -38,20 +31,6 @@ struct WeightBf16 {
     return widen(_mm256_maskz_loadu_epi16(mask, p));
   }
 };
-
-// Sums of the lanes of two vectors to eight, side by side, by the canonical tree.
-__m512 halve(__m512 a, __m512 b) {
-  return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
-}
-
-__m128 reduce4(const __m512* v) {
-  const __m512 ab = halve(v[0], v[1]), cd = halve(v[2], v[3]);
-  __m512 s = _mm512_add_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xdd));
-  s = _mm512_add_ps(s, _mm512_shuffle_ps(s, s, 0x4e));
-  s = _mm512_add_ps(s, _mm512_shuffle_ps(s, s, 0xb1));
-  const __m512i firsts = _mm512_setr_epi32(0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12);
-  return _mm512_castps512_ps128(_mm512_permutexvar_ps(firsts, s));
-}
 
 // R rows of x against C rows of w, C a multiple of 4. Outputs from `valid` on are not stored (their
 // weights repeat the last valid row).

@@ -1,26 +1,10 @@
-// GCC 12 takes the undefined pass-through operands of its own intrinsics for a mistake.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-#include <immintrin.h>
-#include <string.h>
-
+#include "cpu/matmul/lanes_512.h"
 #include "cpu/matmul/matmul.h"
 
 namespace bantam::cpu::x86_bf16 {
 namespace {
 
 constexpr int kRows = 8;
-
-// sum += a * b over pairs.
-void multiply_add(__m512& sum, __m512i a, __m512i b) {
-#if defined(__clang__)  // version 16 crashes on a broadcast of __m512bh
-  __asm__("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
-#else
-  sum = _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
-#endif
-}
 
 void multiply_8x32(const uint16_t* a, const uint16_t* b, int64_t k, float* c, int64_t ldc,
                    int64_t rows, __mmask16 left, __mmask16 right, bool accumulate) {
@@ -38,8 +22,8 @@ void multiply_8x32(const uint16_t* a, const uint16_t* b, int64_t k, float* c, in
         int32_t two;
         memcpy(&two, a + r * kPairStep + 2 * pair, sizeof two);
         const __m512i av = _mm512_set1_epi32(two);
-        multiply_add(sum[r][0], av, b0);
-        multiply_add(sum[r][1], av, b1);
+        add_pairs(sum[r][0], av, b0);
+        add_pairs(sum[r][1], av, b1);
       }
     }
   }

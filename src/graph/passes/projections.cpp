@@ -67,22 +67,25 @@ Graph fuse_projections(const Graph& g) {
 
 namespace {
 
-// A product of f32 activations with quantised weights.
-bool is_mixed_product(const Graph& g, const Node& n) {
+// Whether f32 activations are multiplied with such weights.
+bool has_weights(const Graph& g, const Node& n, bool (*wanted)(DType)) {
   const bool product =
       n.op->name == "linear" || n.op->name == "linear_group" || n.op->name == "expert_linear";
-  return product && g.dtype(n.inputs[0]) == DType::f32 &&
-         dtype_info(g.dtype(n.inputs[1])).quantized;
+  return product && g.dtype(n.inputs[0]) == DType::f32 && wanted(g.dtype(n.inputs[1]));
 }
 
-// The graph with other operands for those products.
+bool is_quantized(DType t) {
+  return dtype_info(t).quantized;
+}
+
+// The graph with other operands for the products that have such weights.
 template <typename Change>
-Graph change_mixed_products(const Graph& g, Change change) {
+Graph change_products(const Graph& g, bool (*wanted)(DType), Change change) {
   Rewrite r(g);
   for (int32_t i = 0; i < g.size(); ++i) {
     const Node& n = g.node(i);
     if (r.is_mapped({i, 0})) continue;
-    if (!is_mixed_product(g, n)) {
+    if (!has_weights(g, n, wanted)) {
       r.keep(i);
       continue;
     }
@@ -98,12 +101,14 @@ Graph change_mixed_products(const Graph& g, Change change) {
 }  // namespace
 
 Graph quantize_activations(const Graph& g) {
-  return change_mixed_products(
-      g, [](Graph& to, std::vector<Value>& inputs) { inputs[0] = ops::quantize(to, inputs[0]); });
+  return change_products(g, is_quantized, [](Graph& to, std::vector<Value>& inputs) {
+    inputs[0] = ops::quantize(to, inputs[0]);
+  });
 }
 
 Graph widen_weights(const Graph& g) {
-  return change_mixed_products(g, [](Graph& to, std::vector<Value>& inputs) {
+  const auto rounds = [](DType t) { return is_quantized(t) || t == DType::bf16; };
+  return change_products(g, rounds, [](Graph& to, std::vector<Value>& inputs) {
     inputs[1] = ops::cast(to, inputs[1], DType::f32);
   });
 }

@@ -1,11 +1,4 @@
-// GCC 12 takes the undefined pass-through operands of its own intrinsics for a mistake.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-#include <immintrin.h>
-#include <string.h>
-
+#include "cpu/matmul/lanes_512.h"
 #include "cpu/matmul/matmul.h"
 
 // Packing for the products: transposes are built from 128-bit loads into the four lanes of a
@@ -13,29 +6,6 @@
 
 namespace bantam::cpu::x86_avx512 {
 namespace {
-
-// Lane L is the 16 bytes at p + L * stride.
-__m512i load_lanes(const char* p, int64_t stride) {
-  const auto at = [&](int64_t lane) {
-    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + lane * stride));
-  };
-  __m512i v = _mm512_castsi128_si512(at(0));
-  v = _mm512_inserti32x4(v, at(1), 1);
-  v = _mm512_inserti32x4(v, at(2), 2);
-  return _mm512_inserti32x4(v, at(3), 3);
-}
-
-// Element j of out[i] becomes element i of row j, within each lane.
-void transpose_4x4(const __m512i* rows, __m512i* out) {
-  const __m512i a = _mm512_unpacklo_epi32(rows[0], rows[1]);
-  const __m512i b = _mm512_unpacklo_epi32(rows[2], rows[3]);
-  const __m512i c = _mm512_unpackhi_epi32(rows[0], rows[1]);
-  const __m512i d = _mm512_unpackhi_epi32(rows[2], rows[3]);
-  out[0] = _mm512_unpacklo_epi64(a, b);
-  out[1] = _mm512_unpackhi_epi64(a, b);
-  out[2] = _mm512_unpacklo_epi64(c, d);
-  out[3] = _mm512_unpackhi_epi64(c, d);
-}
 
 // 16 x 16 four-byte elements: out[j * 32 + i] = row i, element j, for j < limit.
 void transpose_16x16(const char* source, int64_t stride, uint32_t* out, int64_t limit) {

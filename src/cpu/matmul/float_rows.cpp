@@ -1,0 +1,69 @@
+#include "cpu/matmul/float_rows.h"
+
+#include <algorithm>
+
+#include "cpu/matmul/gemm.h"
+
+namespace bantam::cpu {
+namespace {
+
+LinearKernel plain_kernel(DType weights) {
+  const LinearKernels& kernels = linear_kernels();
+  switch (weights) {
+    case DType::f32:
+      return kernels.f32;
+    case DType::f16:
+      return kernels.f16;
+    case DType::bf16:
+      return kernels.bf16;
+    default:
+      return nullptr;
+  }
+}
+
+int64_t padded(int64_t k) {
+  return (k + kPairStep - 1) / kPairStep * kPairStep;
+}
+
+}  // namespace
+
+bool has_linear(DType weights) {
+  return plain_kernel(weights) != nullptr;
+}
+
+FloatRows FloatRows::plan(const float* x, int64_t rows, int64_t k,
+                          std::span<const TensorView> weights) {
+  const bool any = std::any_of(weights.begin(), weights.end(),
+                               [](const TensorView& w) { return w.dtype == DType::bf16; });
+  return {x, rows, k, any ? rounded_kernels() : nullptr, nullptr};
+}
+
+int64_t FloatRows::panels() const {
+  return kernels == nullptr ? 0 : (rows + kernels->step - 1) / kernels->step;
+}
+
+int64_t FloatRows::rounded_bytes() const {
+  if (kernels == nullptr) return 0;
+  return panels() * kernels->step * padded(k) * static_cast<int64_t>(sizeof(uint16_t));
+}
+
+void FloatRows::round(int64_t panel) const {
+  const int64_t row = panel * kernels->step;
+  kernels->pack(x + row * k, k, std::min(kernels->step, rows - row), rounded + row * padded(k));
+}
+
+int64_t FloatRows::block() const {
+  return kernels != nullptr ? 96 : 48;
+}
+
+void FloatRows::multiply(int64_t row, int64_t count, DType type, const void* w, int64_t n, float* y,
+                         int64_t ldy) const {
+  if (kernels != nullptr && type == DType::bf16) {
+    kernels->multiply(rounded + row * padded(k), static_cast<const uint16_t*>(w), k, count, n, y,
+                      ldy);
+  } else {
+    plain_kernel(type)(x + row * k, k, w, k, count, n, y, ldy);
+  }
+}
+
+}  // namespace bantam::cpu

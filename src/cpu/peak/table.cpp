@@ -35,10 +35,8 @@ namespace {
 constexpr KernelEntry<PeakRounds> kTable[] = {
     {Isa::scalar, scalar::peak_rounds},
 #if defined(__x86_64__)
-    {Isa::x86_avx2, x86_avx2::peak_rounds},
-    {Isa::x86_avxvnni, x86_avxvnni::peak_rounds},
-    {Isa::x86_vnni, x86_vnni::peak_rounds},
-    {Isa::x86_amx, x86_amx::peak_rounds},
+    {Isa::x86_avx2, x86_avx2::peak_rounds}, {Isa::x86_avxvnni, x86_avxvnni::peak_rounds},
+    {Isa::x86_vnni, x86_vnni::peak_rounds}, {Isa::x86_amx, x86_amx::peak_rounds},
 #elif defined(__aarch64__)
     {Isa::arm_neon, arm_neon::peak_rounds},
     {Isa::arm_dotprod, arm_dotprod::peak_rounds},

@@ -1,8 +1,9 @@
 #pragma once
 
 // Stands in for the compiler's header when kernels for AVX-VNNI, AVX-512 and AMX are built for
-// processors that have none of them (the preset `simulated`): the intrinsics become functions of SIMDe, or of this
-// file where Debian 12's SIMDe has none. Slow, but the kernels' own code is what runs.
+// processors that have none of them (the preset `simulated`): the intrinsics become functions of
+// SIMDe, or of this file where Debian 12's SIMDe has none. Slow, but the kernels' own code is what
+// runs.
 
 #include_next <immintrin.h>
 

@@ -53,6 +53,19 @@ TEST_F(Program, NamesBothLengthsWhenAPromptIsTooLong) {
   EXPECT_NE(o.output.find("31 tokens"), std::string::npos) << o.output;
 }
 
+TEST_F(Program, MakesARandomModelWithATokenizerFromAFile) {
+  const std::string model = path("random.gguf"), command = "make-random --like stories15m -o ";
+  ASSERT_EQ(bantam(command + model + " --tokenizer " + model_).code, 0);
+  const Outcome o = bantam("tokenize " + model + " abc"),
+                same = bantam("tokenize " + model_ + " abc");
+  EXPECT_EQ(o.code, 0);
+  EXPECT_EQ(o.output, same.output);
+  EXPECT_EQ(bantam("run " + model + " abc -n 2").code, 0);
+  const Outcome none = bantam(command + path("x.gguf") + " --tokenizer " + path("missing.gguf"));
+  EXPECT_EQ(none.code, 1);
+  EXPECT_NE(none.output.find("missing.gguf"), std::string::npos) << none.output;
+}
+
 TEST_F(Program, ShowsATableOfWhatWouldFit) {
   const std::string model = path("random.gguf");
   ASSERT_EQ(bantam("make-random --like stories15m --context 4096 -o " + model).code, 0);

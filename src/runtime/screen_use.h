@@ -7,8 +7,8 @@ namespace bantam {
 
 // Whether to screen the output head for the next token. Where many rows come near the best, nearly
 // all of the head is computed and its coarse copy is read besides; then the whole head is taken
-// for a while, and for twice as long each time that the next try is no better. The text does not
-// depend on it.
+// for the next token, and for twice as many each time that the next try is no better. The text does
+// not depend on it.
 class ScreenUse {
  public:
   // `best`: so many of the largest logits decide (0: all).
@@ -35,7 +35,7 @@ class ScreenUse {
   // The coarse copy has half the bytes of a head in Q8_0 and takes a third of the time of one in
   // Q6_K.
   static constexpr double kPays = 0.4;
-  static constexpr int32_t kShortest = 16, kLongest = 1024;
+  static constexpr int32_t kShortest = 1, kLongest = 1024;
   int32_t best_, pause_ = 0, length_ = kShortest;
 };
 

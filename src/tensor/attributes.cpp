@@ -45,7 +45,8 @@ int64_t Attributes::integer(std::string_view key) const {
 }
 
 int64_t Attributes::integer(std::string_view key, int64_t otherwise) const {
-  return has(key) ? integer(key) : otherwise;
+  const Value* found = find(key);
+  return found != nullptr ? expect<int64_t>(found, key, "an integer") : otherwise;
 }
 
 double Attributes::real(std::string_view key) const {
@@ -53,7 +54,8 @@ double Attributes::real(std::string_view key) const {
 }
 
 double Attributes::real(std::string_view key, double otherwise) const {
-  return has(key) ? real(key) : otherwise;
+  const Value* found = find(key);
+  return found != nullptr ? number(found, key) : otherwise;
 }
 
 const std::string& Attributes::text(std::string_view key) const {

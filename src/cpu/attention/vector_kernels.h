@@ -236,7 +236,8 @@ struct VectorKernels {
       for (int j = 0; j < NV; ++j) acc[r][j] = V::load(o + r * f.Q + j * W);
     for (int64_t c = 0; c < f.visible[i]; ++c) {
       const char* cell = static_cast<const char*>(b.values) + element_bytes(E, c * b.value_stride);
-      __builtin_prefetch(cell + element_bytes(E, e) + b.values_ahead);
+      for (int64_t at = 0; at < element_bytes(E, G * kLanes); at += Cache::kLine)
+        __builtin_prefetch(cell + element_bytes(E, e) + at + b.values_ahead);
       for (int j = 0; j < NV; ++j) {
         const Reg x = load<E>(b.values, c * b.value_stride + e + j * W);
         for (int r = 0; r < R; ++r) acc[r][j] = V::fma(V::set1(p[r * kBlock + c]), x, acc[r][j]);

@@ -35,7 +35,7 @@ constexpr GemmKernels with_packing(GemmKernels kernels, PackKernel pack_a, PackK
   kernels.pack_b = pack_b;
   return kernels;
 }
-constexpr GemmKernels with_panel(GemmKernels kernels, PanelKernel panel) {
+[[maybe_unused]] constexpr GemmKernels with_panel(GemmKernels kernels, PanelKernel panel) {
   kernels.panel = panel;
   return kernels;
 }

@@ -127,6 +127,20 @@ struct FloatKernels {
   void (*add_mass)(const MassBlock&);
 };
 
+// `forward` over cached keys and values by tiles of bf16 with f32 sums (Intel AMX). Each operand is
+// the sum of two numbers in bf16, x = high + low, and each product that of high with high, high
+// with low and low with high: 2^-16 of it are lost at most, where f32 loses 2^-24. Cells that a row
+// does not see are multiplied by zero, so those that another row of the call sees must be finite.
+struct SplitKernels {
+  // Keys to their parts in pairs of D, [2][round_up(D, 32) / 2][kBlock][2]; null for f32.
+  void (*pack_keys[5])(const FewBlock& cached, uint16_t* to);
+  // Values to their parts in pairs of cells, [2][kBlock / 2][Q][2], zeros from `count` on.
+  void (*pack_values[5])(const FewBlock& cached, uint16_t* to);
+  // The parts take the places of kt and v. D: even, at most kMostSplitWidth, as is Q.
+  void (*forward)(const ForwardBlock&);
+};
+inline constexpr int64_t kMostSplitWidth = 640;
+
 // Tiles of bf16 with f32 sums (Intel AMX), for plain scores and values of the size of keys: any
 // number of rows of one sequence and one head. Rows of q, out, dout and dq lie `stride` elements
 // apart, those of lse `lse_stride`. A row's bits depend only on its own query and the cells that it
@@ -184,5 +198,6 @@ inline int64_t tile_scratch_bytes(int64_t D) {
 // The kernels that this processor and BANTAM_ISA allow; no tiles: null.
 const FloatKernels& float_kernels();
 const TileKernels* tile_kernels();
+const SplitKernels* split_kernels();
 
 }  // namespace bantam::cpu::attention

@@ -256,6 +256,11 @@ TEST(AttentionExtensions, SurviveSinksBeyondAllScores) {
   EXPECT_FLOAT_EQ(c.lse.as<float>()[0], 200);
 }
 
+// What cached keys and values may differ by from the same as rows: tiles of AMX lose some bits.
+double cache_tolerance(DType cache) {
+  return split_kernels() != nullptr && cache != DType::f32 ? 4e-5 : 0;
+}
+
 // Few queries read a cache directly, many through packed blocks; keys as rows or in groups.
 TEST(AttentionKeyGroups, GiveTheBitsOfKeysInRows) {
   ThreadPool one(1), two(2);
@@ -270,13 +275,15 @@ TEST(AttentionKeyGroups, GiveTheBitsOfKeysInRows) {
         rows.forward(one);
         Case groups = with(prompt(e, 0, 700, cache)).with_key_groups();
         groups.forward(two);
-        EXPECT_TRUE(same_bits(rows.out, groups.out)) << e.D << " " << dtype_info(cache).name;
+        const double tolerance = cache_tolerance(cache);
+        EXPECT_LE(distance(groups.out, doubles(rows.out)), tolerance) << e.D;
+        EXPECT_LE(distance(groups.lse, doubles(rows.lse)), tolerance) << e.D;
         for (const int64_t length : {1, 2, 5})
           for (int64_t first = 0; first + length < 700; first += 37) {
             Case part = groups.slice(first, first + length);
             part.forward(first % 2 ? one : two);
-            ASSERT_TRUE(same_rows(rows.out, first, part.out, 0, length)) << first << " " << e.D;
-            ASSERT_TRUE(same_rows(rows.lse, first, part.lse, 0, length)) << first << " " << e.D;
+            ASSERT_TRUE(same_rows(groups.out, first, part.out, 0, length)) << first << " " << e.D;
+            ASSERT_TRUE(same_rows(groups.lse, first, part.lse, 0, length)) << first << " " << e.D;
           }
       }
 }
@@ -293,12 +300,13 @@ TEST(AttentionKeyGroups, OfBlocksGiveTheBitsOfTheirValues) {
       floats.v = blocks.v.to(DType::f32);
       floats.forward(one);
       blocks.with_key_groups().forward(two);
-      EXPECT_TRUE(same_bits(floats.out, blocks.out)) << dtype_info(type).name;
+      EXPECT_LE(distance(blocks.out, doubles(floats.out)), cache_tolerance(type))
+          << dtype_info(type).name;
       for (const int64_t length : {1, 3})
         for (int64_t first = 0; first + length < 320; first += 19) {
           Case part = blocks.slice(first, first + length);
           part.forward(first % 2 ? one : two);
-          ASSERT_TRUE(same_rows(floats.out, first, part.out, 0, length)) << first;
+          ASSERT_TRUE(same_rows(blocks.out, first, part.out, 0, length)) << first;
         }
     }
 }

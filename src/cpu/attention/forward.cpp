@@ -48,7 +48,7 @@ struct Worker {
   int32_t *visible, *hidden;  // of one block
   Sums part, total;
   Worker(Carver& c, const Problem& p)
-      : kt(c.take<float>(p.D * kBlock)),
+      : kt(c.take<float>(round_up(p.D, 32) * kBlock)),
         v(c.take<float>(kBlock * p.Q)),
         q(c.take<float>(chunk_queries(p) * p.P)),
         bias(c.take<float>(chunk_queries(p) * kBlock)),
@@ -66,6 +66,13 @@ struct Shared {
         parts(c, p, splits(p) > 1 ? std::min(p.N, kSharedRows) * splits(p) * p.H : 0) {}
 };
 
+// Those of tiles, for caches of less than 32 bits; null: not for this step.
+const SplitKernels* split_kernels_for(const Problem& p, Element keys, Element values) {
+  const bool fits = p.key_groups && p.E == p.Q && p.D % 2 == 0 && p.D <= kMostSplitWidth &&
+                    p.Q <= kMostSplitWidth;
+  return fits && keys != Element::f32 && values != Element::f32 ? split_kernels() : nullptr;
+}
+
 // Rows begin .. end of one sequence and one kv head.
 struct Task {
   int64_t begin, end, kv;
@@ -79,6 +86,7 @@ struct Forward {
   const FloatKernels& kernels = float_kernels();
   const Element qe = element_of(context.inputs[0].dtype), ke = element_of(context.inputs[1].dtype),
                 ve = element_of(context.inputs[2].dtype);
+  const SplitKernels* tiles = split_kernels_for(p, ke, ve);
 
   [[nodiscard]] int64_t queries(const Task& t) const { return (t.end - t.begin) * p.group; }
 
@@ -123,6 +131,14 @@ struct Forward {
     return at(context.inputs[2].data, ve, p.value(place, kv));
   }
 
+  // One block of a cache that is read as it lies.
+  void forward_cached(const Worker& w, const FewBlock& block) const {
+    if (tiles == nullptr) return kernels.forward_few[static_cast<int>(ke)](block);
+    tiles->pack_keys[static_cast<int>(ke)](block, reinterpret_cast<uint16_t*>(w.kt));
+    tiles->pack_values[static_cast<int>(ve)](block, reinterpret_cast<uint16_t*>(w.v));
+    tiles->forward(block.block);
+  }
+
   // The softmax over the cells of one split, from nothing.
   void sum_split(const Worker& w, const Task& t, int64_t split, const Sums& sums) const {
     sums.clear(p, queries(t));
@@ -140,13 +156,13 @@ struct Forward {
       const ForwardBlock block{queries(t), p.D,  p.P,    p.Q,    count,
                                p.scoring,  w.q,  w.kt,   w.v,    w.visible,
                                w.hidden,   bias, sums.m, sums.l, sums.o};
-      if (p.key_groups && p.E == p.Q && queries(t) <= kFewQueries) {
+      const bool few = p.E == p.Q && queries(t) <= kFewQueries;
+      if (tiles != nullptr || (p.key_groups && few)) {
         const int64_t next = first + kBlock < end ? p.place(sequence, first + kBlock) : -1;
         const int64_t cells = next < 0 ? 0 : next - place;  // heads of all pages lie alike
-        kernels.forward_few[static_cast<int>(ke)](
-            {block, k, v, element_bytes(ke, cells * p.K * p.D),
-             element_bytes(ve, cells * p.K * p.E), element_bytes(ke, kLanes * p.key_step()),
-             p.value_step()});
+        forward_cached(w, {block, k, v, element_bytes(ke, cells * p.K * p.D),
+                           element_bytes(ve, cells * p.K * p.E),
+                           element_bytes(ke, kLanes * p.key_step()), p.value_step()});
         continue;
       }
       pack_keys(w, k, count);

@@ -20,6 +20,7 @@ extern const FloatKernels kKernels;
 }
 namespace x86_amx {
 extern const TileKernels kKernels;
-}
+extern const SplitKernels kSplitKernels;
+}  // namespace x86_amx
 
 }  // namespace bantam::cpu::attention

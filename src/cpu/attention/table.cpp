@@ -22,6 +22,13 @@ constexpr KernelEntry<const TileKernels*> kTileTable[] = {
 #endif
 };
 
+constexpr KernelEntry<const SplitKernels*> kSplitTable[] = {
+    {Isa::scalar, nullptr},
+#if defined(__x86_64__)
+    {Isa::x86_amx, &x86_amx::kSplitKernels},
+#endif
+};
+
 }  // namespace
 
 std::span<const KernelEntry<const FloatKernels*>> float_table() {
@@ -32,6 +39,9 @@ const FloatKernels& float_kernels() {
 }
 const TileKernels* tile_kernels() {
   return best_kernel(kTileTable).function;
+}
+const SplitKernels* split_kernels() {
+  return best_kernel(kSplitTable).function;
 }
 
 }  // namespace bantam::cpu::attention

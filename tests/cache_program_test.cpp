@@ -67,6 +67,10 @@ TEST_F(CacheProgram, MeasuresWhatAWindowCosts) {
   // All of this text is within the first page.
   EXPECT_EQ(json_of(measure + " --cache-window 3")["perplexity"], all["perplexity"]);
   expect_refusal(measure + " --cache-sinks 64", 2, "--cache-window");
+  // Without a model it is the one that the environment names.
+  setenv("BANTAM_MODEL", model_.c_str(), 1);
+  EXPECT_EQ(json_of("perplexity --text " + path("t.txt"))["perplexity"], all["perplexity"]);
+  unsetenv("BANTAM_MODEL");
 }
 
 TEST_F(CacheProgram, MeasuresWhatHeavyHittersCost) {

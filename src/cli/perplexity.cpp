@@ -89,7 +89,7 @@ void perplexity(PerplexityOptions o) {
 void add_perplexity(CLI::App& app) {
   auto o = std::make_shared<PerplexityOptions>();
   CLI::App* c = app.add_subcommand("perplexity", "How well a model foretells a text");
-  c->add_option("model", o->model, "A .gguf file")->required();
+  c->add_option("model", o->model, "A .gguf file (without it, the built-in model)");
   c->add_option("-f,--text", o->texts,
                 "Text files, also .zst; of an encoder-decoder, pairs (.tsv, .jsonl)")
       ->required();

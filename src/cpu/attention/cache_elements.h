@@ -61,7 +61,7 @@ struct CacheElements {
         });
       }
     } else {
-      constexpr int kPerLine = kLine / static_cast<int>(element_bytes(E, kLanes));
+      constexpr int kPerLine = E == Element::f32 ? 1 : 2;  // columns of kLanes elements
       for (int64_t d = 0; d < D; ++d) {
         for (int j = 0; j < G * kVectors; ++j) {
           const uint8_t* group = first + j / kVectors * stride;

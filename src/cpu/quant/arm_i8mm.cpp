@@ -97,6 +97,7 @@ BANTAM_QUANT_INLINE void tile(const BlockQ8A* x, RowsAt&& rows_at, float* y, int
   }
   Unpacked<F> w[F::kGroups][kParts];
   for (int64_t block = 0; block < groups / F::kGroups; ++block) {
+    if constexpr (requires { rows_at(block, 0).first; }) quant::fetch_ahead<F>(rows_at(block, 0).p);
     for (int part = 0; part < kParts; ++part) unpack<F>(rows_at(block, part), part, w);
     for (int s = 0; s < F::kGroups; ++s) {
       const BlockQ8A* xs = x + block * F::kGroups + s;

@@ -74,13 +74,6 @@ void linear(const BlockQ8A* x, const uint8_t* w, float* y, const QuantLinearShap
   }
 }
 
-// One stream of weights for each thread is more than hardware fetches ahead of by itself.
-inline constexpr int64_t kAhead = 2048;
-template <int kBytes>
-BANTAM_QUANT_INLINE void prefetch(const uint8_t* p) {
-  for (int at = 0; at < kBytes; at += 64) __builtin_prefetch(p + at);
-}
-
 // A group of 16 interleaved rows against `count` rows of activations.
 template <class V, class F, int kMost>
 BANTAM_QUANT_INLINE void group_tile(const BlockQ8A* x, const uint8_t* w, float* y, int count,
@@ -92,7 +85,7 @@ BANTAM_QUANT_INLINE void group_tile(const BlockQ8A* x, const uint8_t* w, float* 
     for (int m = 0; m < count; ++m) acc[part][m] = V::set1(0.0f);
   }
   for (int64_t g = 0; g < groups; g += F::kGroups, w += kRowGroup * F::kBytes) {
-    if (kMost == 1) prefetch<kRowGroup * F::kBytes>(w + kAhead);
+    fetch_ahead<F>(w);
     for (int part = 0; part < kParts; ++part) {
       add_block<V, F>(InterleavedRows<V>{w, part * V::kRows}, x + g, groups, count, acc[part]);
     }

@@ -107,6 +107,7 @@ void row_groups(const PanelBlock* x, const uint8_t* w, float* y, const QuantLine
     }
     for (int part = 0; part < kParts; ++part) {
       const int row = part * V::kRows;
+      if (row % kRowGroup == 0) fetch_ahead<F>(w + row / kRowGroup * stride);
       F::unpack(
           InterleavedRows<V>{w + row / kRowGroup * stride, row % kRowGroup},
           [&](int s, const typename V::Ints* levels, const typename F::Scales& scales)

@@ -142,6 +142,7 @@ struct Weights {
 
   [[gnu::always_inline]] inline void unpack(int part, const uint8_t* w, int count) {
     for (int g = 0; g < count; g += F::kGroups, w += kRowGroup * F::kBytes) {
+      quant::fetch_ahead<F>(w);
       F::unpack(
           quant::InterleavedRows<V>{w, 0}, [&](int s, const __m512i* levels,
                                                const typename F::Scales& of_group)

@@ -163,6 +163,7 @@ void row_group(const PanelBlock* x, const uint8_t* w, float* y, const QuantLinea
   for (int m = 0; m < count; ++m) acc[m][0] = acc[m][1] = _mm256_setzero_ps();
   typename WeightsOf<F>::Type unpacked[F::kGroups];
   for (int64_t g = 0; g < groups; g += F::kGroups, w += kRowGroup * F::kBytes) {
+    quant::fetch_ahead<F>(w);
     for (int part = 0; part < kParts; ++part) {
       F::unpack(
           quant::InterleavedRows<Lanes>{w, part * Lanes::kRows},

@@ -38,6 +38,17 @@ ModelConfig qwen(std::string_view architecture, int64_t width, int64_t layers, i
   return c;
 }
 
+ModelConfig gemma3(int64_t width, int64_t layers, int64_t feed_forward) {
+  ModelConfig c = llama(262144, width, layers, feed_forward, 4, 1, 8192, 1e6, true);
+  c.architecture = "gemma3";
+  c.norm_eps = 1e-6;
+  c.rope_pairs = ops::RopePairs::halves;
+  c.head_size = c.rope_dims = 256;
+  c.window = 512;
+  c.window_period = 6;
+  return c;
+}
+
 ModelConfig granite_moe(int64_t width, int64_t layers, int64_t expert, int64_t heads,
                         int64_t experts, int64_t used) {
   ModelConfig c = llama(49155, width, layers, expert, heads, 8, 8192, 1e4, true);
@@ -85,6 +96,8 @@ const std::vector<KnownShape>& shapes() {
       {"qwen3-0.6b", qwen("qwen3", 1024, 28, 3072, 16, 8, true)},
       {"qwen3-1.7b", qwen("qwen3", 2048, 28, 6144, 16, 8, true)},
       {"qwen3-4b", qwen("qwen3", 2560, 36, 9728, 32, 8, true)},
+      {"gemma-3-270m", gemma3(640, 18, 2048)},
+      {"gemma-3-1b", gemma3(1152, 26, 6912)},
       {"granite-3.1-1b-a400m", granite_moe(1024, 24, 512, 16, 32, 8)},
       {"granite-3.1-3b-a800m", granite_moe(1536, 32, 512, 24, 40, 8)},
       {"t5-small", t5(512, 6, 2048, 8, false)},

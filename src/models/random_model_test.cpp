@@ -25,6 +25,9 @@ TEST(RandomModel, KnowsShapesOfOtherFamilies) {
   EXPECT_NEAR(static_cast<double>(qwen2.parameters()), 494e6, 1e6);
   const Model qwen3 = random_model(known_shape("qwen3-0.6b"), q8_0);
   EXPECT_NEAR(static_cast<double>(qwen3.parameters()), 596e6, 1e6);
+  // 268 M, of which 168 M are the embedding.
+  const Model gemma = random_model(known_shape("gemma-3-270m"), q8_0);
+  EXPECT_NEAR(static_cast<double>(gemma.parameters()), 268e6, 1e6);
 }
 
 TEST(RandomModel, IsTheSameForTheSameSeed) {

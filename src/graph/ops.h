@@ -80,9 +80,9 @@ std::vector<Value> add_rms_norm(Graph& g, Value a, Value b, Value weight, double
                                 DType out = DType::f32);
 Value softmax(Graph& g, Value x);              // over the innermost extent
 Value swiglu(Graph& g, Value gate, Value up);  // silu(gate) * up
-// quantize(unit(x gate^T) * (x up^T)) of activations in q8a [..., K] and quantised matrices [N, K],
-// unit: silu or gelu; N a multiple of 32.
 enum class GatedUnit { silu, gelu };
+// quantize(unit(x gate^T) * (x up^T)) of activations in q8a [..., K] and quantised matrices [N, K];
+// N: a multiple of 32.
 Value gated_linear(Graph& g, Value x, Value gate, Value up, GatedUnit unit);
 
 // Rotary position embedding (Su et al. 2021) and its extensions to longer texts.

@@ -175,6 +175,10 @@ int ThreadPool::size() const {
   return impl_->size;
 }
 
+int ThreadPool::team() const {
+  return static_cast<int>(impl_->workers.size()) + 1;
+}
+
 void ThreadPool::parallel_for(int64_t count, int64_t grain, RangeBody body) {
   if (count <= 0) return;
   grain = std::max<int64_t>(grain, 1);

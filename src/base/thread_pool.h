@@ -41,6 +41,8 @@ class ThreadPool {
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   [[nodiscard]] int size() const;
+  // Those that there are, the caller among them: what work is best cut for.
+  [[nodiscard]] int team() const;
   // What 0 threads means here.
   static int default_size();
 

@@ -70,6 +70,9 @@ TEST(ThreadPool, ATeamIsNoLargerThanTheMachineUnlessAskedFor) {
   const auto used = std::count_if(seen.begin(), seen.end(), [](const auto& s) { return s == 1; });
   EXPECT_LE(used, static_cast<int64_t>(std::thread::hardware_concurrency()));
   EXPECT_GE(used, 1);
+  EXPECT_GE(pool.team(), used);
+  EXPECT_LE(pool.team(), static_cast<int>(std::thread::hardware_concurrency()));
+  EXPECT_EQ(ThreadPool(3, true).team(), 3);
 }
 
 TEST(ThreadPool, DefaultSizeIsAtLeastOne) {

@@ -39,7 +39,7 @@ void run(const StepContext& c) {
   if (c.inputs[0].shape.rows() == 0) return;
   const Activations x = Activations::of_step(c);
   auto* pieces = reinterpret_cast<float*>(static_cast<std::byte*>(c.scratch) + pieces_at(x));
-  const int64_t chunk = chunk_rows(row_bytes(gate.dtype, x.k), N, c.pool.size());
+  const int64_t chunk = chunk_rows(row_bytes(gate.dtype, x.k), N, c.pool.team());
   const int64_t rows = std::min(x.block_rows(), x.rows);
   const int64_t width = std::min(chunk, kPiece / rows / kBlockLength * kBlockLength);
   const auto quantize = quant_kernels().quantize;

@@ -41,7 +41,7 @@ void run_linear(const StepContext& c) {
     Projection& p = projections[i];
     p.w = &w;
     p.y = &c.outputs[i];
-    p.chunk_rows = chunk_rows(row_bytes(w.dtype, w.shape[1]), w.shape[0], c.pool.size());
+    p.chunk_rows = chunk_rows(row_bytes(w.dtype, w.shape[1]), w.shape[0], c.pool.team());
     p.first_chunk = chunks;
     chunks += (w.shape[0] + p.chunk_rows - 1) / p.chunk_rows;
     p.end_chunk = chunks;

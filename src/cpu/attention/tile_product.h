@@ -1,6 +1,6 @@
 #pragma once
 
-// Products of bf16 matrices by AMX tiles, for the kernels of x86_amx.cpp only.
+// Products of bf16 matrices by AMX tiles, for the kernels of files x86_amx.cpp only.
 
 #include <immintrin.h>
 #include <stdint.h>
@@ -18,6 +18,16 @@ struct alignas(64) TileShape {
 // GCC's tile instructions do not say which memory they read.
 inline void finish_stores(const void* written) {
   __asm__ volatile("" ::"r"(written) : "memory");
+}
+
+inline void configure_tiles() {
+  const TileShape shape;
+  finish_stores(&shape);
+  _tile_loadconfig(&shape);
+}
+
+inline int64_t tiles(int64_t n, int64_t size) {
+  return (n + size - 1) / size;
 }
 
 // Strides in bytes.

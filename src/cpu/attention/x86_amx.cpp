@@ -14,9 +14,6 @@ constexpr float kLog2e = 1.44269504f, kLn2 = 0.693147181f;
 int64_t least(int64_t a, int64_t b) {
   return a < b ? a : b;
 }
-int64_t tiles(int64_t n, int64_t size) {
-  return (n + size - 1) / size;
-}
 
 // 2^x by the Taylor polynomial of degree 5 (relative error 3e-6, far below that of bf16).
 __m512 exp2(__m512 x) {
@@ -208,9 +205,7 @@ void forward_rows(const TileForward& f, int64_t first, int64_t count) {
 }
 
 void forward(const TileForward& f) {
-  const TileShape shape;
-  finish_stores(&shape);
-  _tile_loadconfig(&shape);
+  configure_tiles();
   for (int64_t first = 0; first < f.rows; first += kRows)
     forward_rows(f, first, least(kRows, f.rows - first));
   _tile_release();
@@ -330,9 +325,7 @@ void backward_rows(const TileBackward& b, int64_t first, int64_t count) {
 }
 
 void backward(const TileBackward& b) {
-  const TileShape shape;
-  finish_stores(&shape);
-  _tile_loadconfig(&shape);
+  configure_tiles();
   for (int64_t first = 0; first < b.rows; first += kBlock)
     backward_rows(b, first, least(kBlock, b.rows - first));
   _tile_release();

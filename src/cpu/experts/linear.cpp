@@ -80,9 +80,7 @@ struct Blocks {
     const int64_t k = w.shape[2];
     FloatRows rows =
         FloatRows::plan(x.as<const float>() + segments.begin(e) * k, segments.rows(e), k, {&w, 1});
-    const FloatRows before{nullptr, panels[e] * (rows.kernels != nullptr ? rows.kernels->step : 0),
-                           k, rows.kernels, nullptr};
-    rows.rounded = rounded + before.rounded_bytes() / static_cast<int64_t>(sizeof(uint16_t));
+    rows.rounded = rounded + panels[e] * rows.panel_elements();
     return rows;
   }
   void round(int64_t e) const {

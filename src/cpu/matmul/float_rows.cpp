@@ -21,10 +21,6 @@ LinearKernel plain_kernel(DType weights) {
   }
 }
 
-int64_t padded(int64_t k) {
-  return (k + kPairStep - 1) / kPairStep * kPairStep;
-}
-
 }  // namespace
 
 bool has_linear(DType weights) {
@@ -42,9 +38,12 @@ int64_t FloatRows::panels() const {
   return kernels == nullptr ? 0 : (rows + kernels->step - 1) / kernels->step;
 }
 
+int64_t FloatRows::panel_elements() const {
+  return kernels == nullptr ? 0 : kernels->step * padded(k);
+}
+
 int64_t FloatRows::rounded_bytes() const {
-  if (kernels == nullptr) return 0;
-  return panels() * kernels->step * padded(k) * static_cast<int64_t>(sizeof(uint16_t));
+  return panels() * panel_elements() * static_cast<int64_t>(sizeof(uint16_t));
 }
 
 void FloatRows::round(int64_t panel) const {

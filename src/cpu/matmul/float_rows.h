@@ -24,9 +24,9 @@ struct FloatRows {
   static FloatRows plan(const float* x, int64_t rows, int64_t k,
                         std::span<const TensorView> weights);
 
-  // Of panels of so many rows; one more panel may begin anywhere.
-  [[nodiscard]] int64_t rounded_bytes() const;
-  [[nodiscard]] int64_t panels() const;
+  [[nodiscard]] int64_t panels() const;          // 0: not rounded
+  [[nodiscard]] int64_t panel_elements() const;  // of each of them
+  [[nodiscard]] int64_t rounded_bytes() const;   // of all
   void round(int64_t panel) const;
   // Rows that are multiplied together, at most; a multiple of panels.
   [[nodiscard]] int64_t block() const;

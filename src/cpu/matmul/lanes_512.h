@@ -16,10 +16,6 @@
 namespace bantam::cpu {
 namespace {
 
-[[maybe_unused]] inline int64_t padded(int64_t k) {
-  return (k + kPairStep - 1) / kPairStep * kPairStep;
-}
-
 // Sums of the lanes of two vectors to eight, side by side, by the canonical tree.
 [[maybe_unused]] inline __m512 halve(__m512 a, __m512 b) {
   return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
@@ -32,6 +28,19 @@ namespace {
   s = _mm512_add_ps(s, _mm512_shuffle_ps(s, s, 0xb1));
   const __m512i firsts = _mm512_setr_epi32(0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12);
   return _mm512_castps512_ps128(_mm512_permutexvar_ps(firsts, s));
+}
+
+// The sums of the lanes of R x C vectors, C a multiple of 4, of which columns < valid are stored.
+template <int R, int C>
+void store_sums(const __m512 (&sum)[R][C], float* y, int64_t ldy, int64_t valid) {
+  for (int r = 0; r < R; ++r) {
+    for (int c = 0; c < C; c += 4) {
+      const __m128 four = reduce4(&sum[r][c]);
+      if (c >= valid) break;
+      const auto mask = static_cast<__mmask8>(valid - c >= 4 ? 15u : (1u << (valid - c)) - 1);
+      _mm_mask_storeu_ps(y + r * ldy + c, mask, four);
+    }
+  }
 }
 
 #if defined(__AVX512BF16__) || defined(_mm512_dpbf16_ps)

@@ -41,7 +41,7 @@ struct LinearKernels {
   LinearKernel f32, f16, bf16;
 };
 
-// Rows are packed into panels of `step`, each of step * round_up(k, 32) elements.
+// Rows are packed into panels of `step`, each of step * padded(k) elements.
 struct RoundedKernels {
   int64_t step;
   // Up to `step` rows of x [rows][k]; what the panel has beyond them is zero.
@@ -54,6 +54,10 @@ struct RoundedKernels {
 inline constexpr int64_t kPanel = 32;     // rows of a panel of A, columns of a strip of B
 inline constexpr int64_t kPairStep = 32;  // k is padded to this on the bf16 layout
 inline constexpr int64_t kQuadStep = 4;   // and to this on NEON's
+// `static`: each file has its own, for its own instruction set.
+[[maybe_unused]] static constexpr int64_t padded(int64_t k) {
+  return (k + kPairStep - 1) / kPairStep * kPairStep;
+}
 inline constexpr int64_t kMostInnerK = 512;
 
 // Packs `width` (1..32) vectors of length k into a panel or strip, filling up with zeros. Element

@@ -59,14 +59,7 @@ void tile(const float* x, int64_t ldx, const typename W::Type* w, int64_t k, flo
         sum[r][c] = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, x + r * ldx + i), wv, sum[r][c]);
     }
   }
-  for (int r = 0; r < R; ++r) {
-    for (int c = 0; c < C; c += 4) {
-      const __m128 four = reduce4(&sum[r][c]);
-      if (c >= valid) break;
-      const auto mask = static_cast<__mmask8>(valid - c >= 4 ? 15u : (1u << (valid - c)) - 1);
-      _mm_mask_storeu_ps(y + r * ldy + c, mask, four);
-    }
-  }
+  store_sums<R, C>(sum, y, ldy, valid);
 }
 
 template <class W>

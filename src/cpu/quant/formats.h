@@ -34,6 +34,21 @@ BANTAM_QUANT_INLINE float scaled_sum(const BlockQ8A& x) {
   return x.d * (float)(x.sum[0] + x.sum[1]);
 }
 
+// The scale of a block of activations whose largest magnitude has these bits, and what its elements
+// are multiplied by; false: nothing is left to do, the block is zero or not a number.
+BANTAM_QUANT_INLINE bool set_scale(uint32_t bits, BlockQ8A* q, float* inverse) {
+  float largest;
+  __builtin_memcpy(&largest, &bits, 4);
+  if (!(largest >= 0x1p-100f) || bits >= 0x7f800000u) {
+    __builtin_memset(q, 0, sizeof *q);
+    if (bits >= 0x7f800000u) q->d = __builtin_nanf("");
+    return false;
+  }
+  q->d = largest / 127.0f;
+  *inverse = 127.0f / largest;
+  return true;
+}
+
 // The exact sum of products from one with weights that are kOffset too large, given the sum of the
 // activations.
 template <class V, int kOffset>

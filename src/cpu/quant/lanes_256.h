@@ -198,15 +198,9 @@ inline int16_t sum_of_bytes(__m128i q) {
 inline void quantize_256(const float* x, BlockQ8A* q, int64_t blocks) {
   for (int64_t b = 0; b < blocks; ++b, x += 32, ++q) {
     const uint32_t bits = largest_bits(x);
-    float largest;
-    __builtin_memcpy(&largest, &bits, 4);
-    if (!(largest >= 0x1p-100f) || bits >= 0x7f800000u) {
-      __builtin_memset(q, 0, sizeof *q);
-      if (bits >= 0x7f800000u) q->d = __builtin_nanf("");
-      continue;
-    }
-    q->d = largest / 127.0f;
-    const __m256 inverse = _mm256_set1_ps(127.0f / largest);
+    float factor;
+    if (!set_scale(bits, q, &factor)) continue;
+    const __m256 inverse = _mm256_set1_ps(factor);
     for (int h = 0; h < 2; ++h) {
       const __m256 low = _mm256_loadu_ps(x + 16 * h), high = _mm256_loadu_ps(x + 16 * h + 8);
       const __m256i words = _mm256_permute4x64_epi64(

@@ -11,16 +11,15 @@
 #include <immintrin.h>
 #include <stdint.h>
 
-#include "cpu/quant/formats.h"
+#include "cpu/quant/dot_lanes.h"
 
 namespace bantam::cpu::quant {
 namespace {
 
-struct Lanes512 {
+struct BareLanes512 {
   using Ints = __m512i;
   using Floats = __m512;
   static constexpr int kRows = 16;
-  static constexpr int kSignedOffset = 128;
 
   BANTAM_QUANT_INLINE Ints dword(const uint8_t* p, int64_t stride) {
     const __m512i rows = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
@@ -72,23 +71,6 @@ struct Lanes512 {
   BANTAM_QUANT_INLINE Ints add_dot(Ints sum, Ints u, Ints s) {
     return _mm512_dpbusd_epi32(sum, u, s);
   }
-  // Two chains, so that the products of one row overlap.
-  template <int kMax, int kCount>
-  BANTAM_QUANT_INLINE Ints dot(const Ints* w, const int8_t* x) {
-    __m512i even = _mm512_setzero_si512(), odd = even;
-    for (int j = 0; j < kCount; j += 2) {
-      even = add_dot(even, w[j], four(x + 4 * j));
-      odd = add_dot(odd, w[j + 1], four(x + 4 * j + 4));
-    }
-    return _mm512_add_epi32(even, odd);
-  }
-
-  // The instruction takes unsigned weights: q + 128.
-  BANTAM_QUANT_INLINE void prepare_signed(Ints* w) {
-    for (int j = 0; j < 8; ++j) w[j] = _mm512_xor_si512(w[j], _mm512_set1_epi8(-128));
-  }
-  BANTAM_QUANT_INLINE Ints dot_signed(const Ints* w, const int8_t* x) { return dot<255, 8>(w, x); }
-
   BANTAM_QUANT_INLINE Ints and_bytes(Ints v, char mask) {
     return _mm512_and_si512(v, _mm512_set1_epi8(mask));
   }
@@ -142,6 +124,7 @@ struct Lanes512 {
   BANTAM_QUANT_INLINE Ints sra(Ints v) {
     return _mm512_srai_epi32(v, kBits);
   }
+  BANTAM_QUANT_INLINE Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
   BANTAM_QUANT_INLINE Ints sub(Ints a, Ints b) { return _mm512_sub_epi32(a, b); }
   BANTAM_QUANT_INLINE Ints set1(int x) { return _mm512_set1_epi32(x); }
 
@@ -157,21 +140,17 @@ struct Lanes512 {
   BANTAM_QUANT_INLINE void store(float* y, Floats v) { _mm512_storeu_ps(y, v); }
 };
 
+using Lanes512 = DotLanes<BareLanes512>;
+
 inline void quantize_block_512(const float* x, BlockQ8A* q) {
   const __m512 low = _mm512_loadu_ps(x), high = _mm512_loadu_ps(x + 16);
   const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
   const uint32_t bits = _mm512_reduce_max_epu32(
       _mm512_max_epu32(_mm512_and_si512(_mm512_castps_si512(low), magnitude),
                        _mm512_and_si512(_mm512_castps_si512(high), magnitude)));
-  float largest;
-  __builtin_memcpy(&largest, &bits, 4);
-  if (!(largest >= 0x1p-100f) || bits >= 0x7f800000u) {
-    __builtin_memset(q, 0, sizeof *q);
-    if (bits >= 0x7f800000u) q->d = __builtin_nanf("");
-    return;
-  }
-  q->d = largest / 127.0f;
-  const __m512 inverse = _mm512_set1_ps(127.0f / largest);
+  float factor;
+  if (!set_scale(bits, q, &factor)) return;
+  const __m512 inverse = _mm512_set1_ps(factor);
   const __m512i a = _mm512_cvtps_epi32(_mm512_mul_ps(low, inverse));
   const __m512i b = _mm512_cvtps_epi32(_mm512_mul_ps(high, inverse));
   q->sum[0] = (int16_t)_mm512_reduce_add_epi32(a);

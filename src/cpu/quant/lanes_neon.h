@@ -133,15 +133,8 @@ inline void quantize_neon(const float* x, BlockQ8A* q, int64_t blocks) {
       most = vmaxq_u32(most, vandq_u32(bits, vdupq_n_u32(0x7fffffffu)));
     }
     const uint32_t bits = vmaxvq_u32(most);
-    float largest;
-    __builtin_memcpy(&largest, &bits, 4);
-    if (!(largest >= 0x1p-100f) || bits >= 0x7f800000u) {
-      __builtin_memset(q, 0, sizeof *q);
-      if (bits >= 0x7f800000u) q->d = __builtin_nanf("");
-      continue;
-    }
-    q->d = largest / 127.0f;
-    const float inverse = 127.0f / largest;
+    float inverse;
+    if (!set_scale(bits, q, &inverse)) continue;
     for (int h = 0; h < 2; ++h) {
       int16x4_t words[4];
       for (int i = 0; i < 4; ++i) {

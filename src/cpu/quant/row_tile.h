@@ -3,9 +3,7 @@
 #include <stddef.h>
 
 #include "cpu/quant/block_rows.h"
-#include "cpu/quant/formats.h"
-#include "cpu/quant/formats_low.h"
-#include "cpu/quant/formats_table.h"
+#include "cpu/quant/every_format.h"
 #include "cpu/quant/quant.h"
 
 namespace bantam::cpu::quant {
@@ -127,28 +125,16 @@ struct RowKernels {
 template <class V, class Kernels = RowKernels<V>>
 constexpr QuantKernels every_format(void (*quantize)(const float*, BlockQ8A*, int64_t),
                                     int64_t row_multiple = 1) {
-  using K = Kernels;
-  return {row_multiple,
-          quantize,
-          {K::template rows<FormatQ8_0<V>>,    K::template rows<FormatQ4_0<V>>,
-           K::template rows<FormatQ4_1<V>>,    K::template rows<FormatQ4_K<V>>,
-           K::template rows<FormatQ5_K<V>>,    K::template rows<FormatQ6_K<V>>,
-           K::template rows<FormatQ5_0<V>>,    K::template rows<FormatQ5_1<V>>,
-           K::template rows<FormatQ2_K<V>>,    K::template rows<FormatQ3_K<V>>,
-           K::template rows<FormatTQ1_0<V>>,   K::template rows<FormatTQ2_0<V>>,
-           K::template rows<FormatIQ4_NL<V>>,  K::template rows<FormatIQ4_XS<V>>,
-           K::template rows<FormatMXFP4<V>>,   K::template rows<FormatIQ2_XXS<V>>,
-           K::template rows<FormatIQ2_XS<V>>,  K::template rows<FormatIQ2_S<V>>,
-           K::template rows<FormatIQ3_XXS<V>>, K::template rows<FormatIQ3_S<V>>,
-           K::template rows<FormatIQ1_S<V>>,   K::template rows<FormatIQ1_M<V>>},
-          {K::template groups<FormatQ8_0<V>>, K::template groups<FormatQ4_0<V>>,
-           K::template groups<FormatQ4_1<V>>, K::template groups<FormatQ4_K<V>>,
-           K::template groups<FormatQ5_K<V>>, K::template groups<FormatQ6_K<V>>,
-           K::template groups<FormatQ5_0<V>>, K::template groups<FormatQ5_1<V>>,
-           K::template groups<FormatQ2_K<V>>, K::template groups<FormatQ3_K<V>>,
-           K::template groups<FormatTQ1_0<V>>, K::template groups<FormatTQ2_0<V>>,
-           K::template groups<FormatIQ4_NL<V>>, K::template groups<FormatIQ4_XS<V>>,
-           K::template groups<FormatMXFP4<V>>}};
+  QuantKernels all{row_multiple, quantize, {}, {}};
+  with_every_format<V>([&]<class... F>() {
+    int at = 0;
+    ((all.linear[at++] = Kernels::template rows<F>), ...);
+  });
+  with_interleaved_formats<V>([&]<class... F>() {
+    int at = 0;
+    ((all.interleaved[at++] = Kernels::template groups<F>), ...);
+  });
+  return all;
 }
 
 }  // namespace bantam::cpu::quant

@@ -14,10 +14,6 @@ using Cache = CacheElements<Avx512>;
 
 constexpr int64_t kRows = 32;  // query rows per pass: two tiles
 
-int64_t tiles(int64_t n, int64_t size) {
-  return (n + size - 1) / size;
-}
-
 // Cached numbers have few bits: high is cut off, and of most types low is exact; else it is
 // rounded.
 __m512i upper(__m512 x) {
@@ -149,9 +145,7 @@ void forward_rows(const ForwardBlock& f, int64_t first, int64_t rows, int64_t mo
 }
 
 void forward(const ForwardBlock& f) {
-  const TileShape shape;
-  finish_stores(&shape);
-  _tile_loadconfig(&shape);
+  configure_tiles();
   for (int64_t first = 0; first < f.rows; first += kRows) {
     const int64_t rows = f.rows - first < kRows ? f.rows - first : kRows;
     int64_t most = 0;

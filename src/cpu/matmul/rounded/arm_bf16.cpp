@@ -6,10 +6,6 @@
 namespace bantam::cpu::arm_bf16 {
 namespace {
 
-int64_t padded(int64_t k) {
-  return (k + kPairStep - 1) / kPairStep * kPairStep;
-}
-
 bfloat16x8_t load(const uint16_t* p) {
   return vreinterpretq_bf16_u16(vld1q_u16(p));
 }

@@ -31,14 +31,7 @@ void tile(const uint16_t* x, const uint16_t* w, int64_t k, float* y, int64_t ldy
     for (int c = 0; c < C; ++c) wv[c] = _mm512_maskz_loadu_epi16(mask, weight[c] + i);
     step(wv);
   }
-  for (int r = 0; r < R; ++r) {
-    for (int c = 0; c < C; c += 4) {
-      const __m128 four = reduce4(&sum[r][c]);
-      if (c >= valid) break;
-      const auto mask = static_cast<__mmask8>(valid - c >= 4 ? 15u : (1u << (valid - c)) - 1);
-      _mm_mask_storeu_ps(y + r * ldy + c, mask, four);
-    }
-  }
+  store_sums<R, C>(sum, y, ldy, valid);
 }
 
 void pack(const float* x, int64_t k, int64_t, uint16_t* panel) {

@@ -11,8 +11,6 @@
 
 #include "cpu/quant/block_rows.h"
 #include "cpu/quant/formats.h"
-#include "cpu/quant/formats_low.h"
-#include "cpu/quant/formats_table.h"
 #include "cpu/quant/panels/panels.h"
 #include "cpu/quant/panels/unsigned_blocks.h"
 

@@ -1,15 +1,21 @@
 #pragma once
 
-// The list of formats that panels have kernels for. Included by the kernel files.
+// What the kernels for panels have in common. Included by the files for them.
 
 #include "cpu/quant/block_rows.h"
-#include "cpu/quant/formats.h"
-#include "cpu/quant/formats_low.h"
-#include "cpu/quant/formats_table.h"
+#include "cpu/quant/every_format.h"
 #include "cpu/quant/panels/panels.h"
 
 namespace bantam::cpu::quant {
 namespace {
+
+// Signed weights stay signed: kernels for panels centre all others, too.
+template <class L>
+struct CentredLanes : L {
+  static constexpr bool kCentred = true;
+  static constexpr int kSignedOffset = 0;
+  BANTAM_QUANT_INLINE void prepare_signed(typename L::Ints*) {}
+};
 
 struct LeastRows {
   int64_t of_bytes, of_others;
@@ -21,21 +27,15 @@ constexpr PanelKernels panels_of_every_format(int64_t rows, int64_t row_step, in
                                               void (*pack)(const BlockQ8A*, const PanelPart&,
                                                            int64_t, void*),
                                               LeastRows least) {
-  using K = Kernels;
-  return {rows,
-          row_step,
-          row_bytes,
-          pack,
-          least.of_bytes,
-          least.of_others,
-          {K::template linear<FormatQ8_0<V>>, K::template linear<FormatQ4_0<V>>,
-           K::template linear<FormatQ4_1<V>>, K::template linear<FormatQ4_K<V>>,
-           K::template linear<FormatQ5_K<V>>, K::template linear<FormatQ6_K<V>>,
-           K::template linear<FormatQ5_0<V>>, K::template linear<FormatQ5_1<V>>,
-           K::template linear<FormatQ2_K<V>>, K::template linear<FormatQ3_K<V>>,
-           K::template linear<FormatTQ1_0<V>>, K::template linear<FormatTQ2_0<V>>,
-           K::template linear<FormatIQ4_NL<V>>, K::template linear<FormatIQ4_XS<V>>,
-           K::template linear<FormatMXFP4<V>>}};
+  return with_interleaved_formats<V>([&]<class... F>() {
+    return PanelKernels{rows,
+                        row_step,
+                        row_bytes,
+                        pack,
+                        least.of_bytes,
+                        least.of_others,
+                        {Kernels::template linear<F>...}};
+  });
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include <stddef.h>
 
-#include "cpu/quant/panels/lanes_512.h"
+#include "cpu/quant/lanes_512.h"
+#include "cpu/quant/panels/every_format.h"
 
 // A product of tiles, 16 activations x 16 weight rows x 32 elements, takes 16 cycles, storing its
 // sums as many, and adding them to those in floats at least 24: so the three must overlap. While
@@ -12,7 +13,7 @@ namespace bantam::cpu::x86_amx {
 
 namespace {
 
-using V = quant::CentredLanes512;
+using V = quant::CentredLanes<quant::Lanes512>;
 
 constexpr int kTileRows = 16;  // activations per tile
 constexpr int kRows = 128;     // in a panel, at most

@@ -21,9 +21,7 @@ constexpr int kParts = kRowGroup / 8;
 
 using quant::PanelBlock;
 
-struct Lanes : quant::Lanes256 {
-  static constexpr bool kCentred = true;
-};
+using Lanes = quant::CentredLanes<quant::Lanes256>;
 
 // Compilers neither know better where to keep a value nor in which order to add.
 BANTAM_QUANT_INLINE void settle(__m256i& v) {

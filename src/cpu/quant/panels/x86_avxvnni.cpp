@@ -6,10 +6,9 @@ namespace bantam::cpu::x86_avxvnni {
 
 namespace {
 
-struct Lanes : quant::Lanes256Vnni {
-  static constexpr bool kCentred = true, kKeepsWeights = false;
-  static constexpr int kSignedOffset = 0, kSums = 8;
-  BANTAM_QUANT_INLINE void prepare_signed(Ints*) {}
+struct Lanes : quant::CentredLanes<quant::Lanes256Vnni> {
+  static constexpr bool kKeepsWeights = false;
+  static constexpr int kSums = 8;
 };
 
 }  // namespace

@@ -1,11 +1,12 @@
+#include "cpu/quant/lanes_512.h"
 #include "cpu/quant/panels/dot_products.h"
-#include "cpu/quant/panels/lanes_512.h"
+#include "cpu/quant/panels/every_format.h"
 
 namespace bantam::cpu::x86_vnni {
 
 namespace {
 
-struct Lanes : quant::CentredLanes512 {
+struct Lanes : quant::CentredLanes<quant::Lanes512> {
   static constexpr bool kKeepsWeights = true;
   static constexpr int kSums = 4;
 };

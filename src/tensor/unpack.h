@@ -52,6 +52,20 @@ inline constexpr bool kHasMinima<BlockQ5_1> = true;
 template <>
 inline constexpr bool kHasMinima<BlockQ2_K> = true;
 
+// The halves of a group of 32 have scales of their own; elsewhere both are the same.
+template <class Block>
+inline constexpr bool kHasHalves = false;
+template <>
+inline constexpr bool kHasHalves<BlockQ2_K> = true;
+template <>
+inline constexpr bool kHasHalves<BlockQ3_K> = true;
+template <>
+inline constexpr bool kHasHalves<BlockIQ2_XS> = true;
+template <>
+inline constexpr bool kHasHalves<BlockIQ2_S> = true;
+template <>
+inline constexpr bool kHasHalves<BlockIQ1_M> = true;
+
 // DTypeInfo::to_float of these formats.
 template <class Block>
 void unpack_to_float(const void* source, float* y, int64_t n) {

@@ -78,6 +78,18 @@ BANTAM_QUANT_INLINE typename V::Floats centred_half(typename V::Ints isum, const
   }
 }
 
+// d times a scale for each half of a group.
+template <class V>
+struct HalfScales {
+  typename V::Floats first, second;
+
+  // fma(first, sum, second * sum')
+  [[gnu::always_inline]] inline typename V::Floats scaled(typename V::Floats sum,
+                                                          typename V::Floats sum_of_second) const {
+    return V::fma(first, sum, V::mul(second, sum_of_second));
+  }
+};
+
 template <class V>
 struct Nibbles {
   using Ints = typename V::Ints;
@@ -290,9 +302,7 @@ template <class V>
 struct FormatQ6_K {
   using Ints = typename V::Ints;
   using Floats = typename V::Floats;
-  struct Scales {
-    Floats d, first, second;
-  };
+  using Scales = HalfScales<V>;
   static constexpr int kGroups = 8, kBytes = sizeof(BlockQ6_K), kSums = 2;
   static constexpr int kMax = 63, kOffset = 32;
 
@@ -313,7 +323,8 @@ struct FormatQ6_K {
     // The scales of two groups share four bytes.
     const Ints four = in.dword(192 + 8 * half + t / 2 * 4);
     const Ints two = t % 2 ? V::template srl<16>(four) : four;
-    sink(4 * half + t, w, Scales{d, signed_byte(two), signed_byte(V::template srl<8>(two))});
+    sink(4 * half + t, w,
+         Scales{V::mul(d, signed_byte(two)), V::mul(d, signed_byte(V::template srl<8>(two)))});
   }
 
   template <class Rows, class Sink>
@@ -332,13 +343,11 @@ struct FormatQ6_K {
     isum[0] = V::template dot<kMax, 4>(w, x);
     isum[1] = V::template dot<kMax, 4>(w + 4, x + 16);
   }
-  // Integers below 2^24: products and their sum are exact in floats.
   template <class X>
   BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const X& x, Floats acc) {
     const Floats first = centred_half<V, kOffset>(isum[0], x, 0);
     const Floats second = centred_half<V, kOffset>(isum[1], x, 1);
-    const Floats scaled = V::fma(s.first, first, V::mul(s.second, second));
-    return V::fma(scaled, V::mul(s.d, V::set1(x.d)), acc);
+    return V::fma(s.scaled(first, second), V::set1(x.d), acc);
   }
 };
 

@@ -29,30 +29,12 @@ struct PlainGroup {
   }
 };
 
-// One integer scale for the group.
-template <class V, int kLargest, int kMiddle>
-struct ScaledGroup : PlainGroup<V, kLargest, kMiddle> {
-  using Ints = typename V::Ints;
-  using Floats = typename V::Floats;
-  struct Scales {
-    Floats d, scale;
-  };
-
-  template <class X>
-  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const X& x, Floats acc) {
-    const Floats exact = centred_group<V, kMiddle>(isum[0], x);
-    return V::fma(V::mul(s.scale, exact), V::mul(s.d, V::set1(x.d)), acc);
-  }
-};
-
-// One for each half.
+// A scale for each half.
 template <class V, int kLargest, int kMiddle>
 struct HalvedGroup {
   using Ints = typename V::Ints;
   using Floats = typename V::Floats;
-  struct Scales {
-    Floats d, first, second;
-  };
+  using Scales = HalfScales<V>;
   static constexpr int kSums = 2, kMax = kLargest, kOffset = kMiddle;
 
   BANTAM_QUANT_INLINE void dot(const Ints* w, const int8_t* x, Ints* isum) {
@@ -63,8 +45,7 @@ struct HalvedGroup {
   BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const X& x, Floats acc) {
     const Floats first = centred_half<V, kMiddle>(isum[0], x, 0);
     const Floats second = centred_half<V, kMiddle>(isum[1], x, 1);
-    const Floats scaled = V::fma(s.first, first, V::mul(s.second, second));
-    return V::fma(scaled, V::mul(s.d, V::set1(x.d)), acc);
+    return V::fma(s.scaled(first, second), V::set1(x.d), acc);
   }
 };
 
@@ -124,28 +105,31 @@ struct FormatQ2_K {
   using Ints = typename V::Ints;
   using Floats = typename V::Floats;
   struct Scales {
-    Floats d, dmin, scale[2], minimum[2];
+    HalfScales<V> d;
+    Floats m[2];
   };
   static constexpr int kGroups = 8, kBytes = sizeof(BlockQ2_K), kSums = 2;
   static constexpr int kMax = 3, kOffset = 0;
 
+  BANTAM_QUANT_INLINE Floats times(Floats x, Ints nibble) {
+    return V::mul(x, V::convert(V::and_ints(nibble, 15)));
+  }
+
   template <class Rows, class Sink>
   BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
     const Ints both = in.dword(80);
+    const Floats d = V::half_low(both), dmin = V::half_high(both);
     Ints packed[4];  // the scales of two groups each
     in.template columns<16>(0, packed);
-    Scales s{V::half_low(both), V::half_high(both), {}, {}};
     for (int half = 0; half < 2; ++half) {
       Ints raw[8], w[8];
       in.template columns<32>(16 + 32 * half, raw);
       for (int t = 0; t < 4; ++t) {
         const Ints four = packed[2 * half + t / 2];
-        Ints two = t % 2 ? V::template srl<16>(four) : four;
-        for (int h = 0; h < 2; ++h) {
-          s.scale[h] = V::convert(V::and_ints(two, 15));
-          s.minimum[h] = V::convert(V::and_ints(V::template srl<4>(two), 15));
-          two = V::template srl<8>(two);
-        }
+        const Ints two = t % 2 ? V::template srl<16>(four) : four;
+        const Scales s{
+            {times(d, two), times(d, V::template srl<8>(two))},
+            {times(dmin, V::template srl<4>(two)), times(dmin, V::template srl<12>(two))}};
         for (int j = 0; j < 8; ++j) {
           w[j] = V::and_bytes(raw[j], 3);
           raw[j] = V::template srl<2>(raw[j]);
@@ -160,13 +144,9 @@ struct FormatQ2_K {
   }
   template <class X>
   BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const X& x, Floats acc) {
-    const Floats dx = V::set1(x.d);
-    const Floats scaled =
-        V::fma(s.scale[0], V::convert(isum[0]), V::mul(s.scale[1], V::convert(isum[1])));
-    const Floats minima = V::fma(s.minimum[0], V::set1((float)x.sum[0]),
-                                 V::mul(s.minimum[1], V::set1((float)x.sum[1])));
-    acc = V::fma(scaled, V::mul(s.d, dx), acc);
-    return V::fnma(s.dmin, V::mul(minima, dx), acc);
+    Floats sum = s.d.scaled(V::convert(isum[0]), V::convert(isum[1]));
+    for (int h = 0; h < 2; ++h) sum = V::fnma(s.m[h], V::set1((float)x.sum[h]), sum);
+    return V::fma(sum, V::set1(x.d), acc);
   }
 };
 
@@ -210,7 +190,8 @@ struct FormatQ3_K : HalvedGroup<V, 7, 4> {
         }
         const Ints four = packed[2 * half + t / 2];
         const Ints two = t % 2 ? V::template srl<16>(four) : four;
-        sink(4 * half + t, w, Scales{d, scale(two), scale(V::template srl<8>(two))});
+        sink(4 * half + t, w,
+             Scales{V::mul(d, scale(two)), V::mul(d, scale(V::template srl<8>(two)))});
       }
     }
   }

@@ -29,8 +29,9 @@ struct SignedGroup {
     isum[0] = V::dot_signed(w, x);
   }
   template <class X>
-  BANTAM_QUANT_INLINE Floats exact(const Ints* isum, const X& x) {
-    return centred_group<V, V::kSignedOffset>(isum[0], x);
+  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Floats& d, const X& x, Floats acc) {
+    const Floats exact = centred_group<V, V::kSignedOffset>(isum[0], x);
+    return V::fma(exact, V::mul(d, V::set1(x.d)), acc);
   }
 };
 
@@ -48,19 +49,13 @@ struct FormatIQ4_NL : SignedGroup<V> {
     SignedGroup<V>::levels(raw, w);
     sink(0, w, in.half(0));
   }
-  template <class X>
-  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& d, const X& x, Floats acc) {
-    return V::fma(SignedGroup<V>::exact(isum, x), V::mul(d, V::set1(x.d)), acc);
-  }
 };
 
 template <class V>
 struct FormatIQ4_XS : SignedGroup<V> {
   using Ints = typename V::Ints;
   using Floats = typename V::Floats;
-  struct Scales {
-    Floats d, scale;
-  };
+  using Scales = Floats;
   static constexpr int kGroups = 8, kBytes = sizeof(BlockIQ4_XS);
 
   template <class Rows, class Sink>
@@ -75,16 +70,11 @@ struct FormatIQ4_XS : SignedGroup<V> {
         SignedGroup<V>::levels(raw + 4 * h, w);
         const Ints top = V::and_ints(V::template sll<4>(high), 48);
         const Ints scale = V::either(V::and_ints(low, 15), top);
-        sink(2 * c + h, w, Scales{d, V::convert(V::sub(scale, V::set1(32)))});
+        sink(2 * c + h, w, V::mul(d, V::convert(V::sub(scale, V::set1(32)))));
         low = V::template srl<4>(low);
         high = V::template srl<2>(high);
       }
     }
-  }
-  template <class X>
-  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const X& x, Floats acc) {
-    const Floats scaled = V::mul(s.scale, SignedGroup<V>::exact(isum, x));
-    return V::fma(scaled, V::mul(s.d, V::set1(x.d)), acc);
   }
 };
 
@@ -195,9 +185,9 @@ BANTAM_QUANT_INLINE void quartets(const QuartetGrid<kCount>& grid, const typenam
 }
 
 template <class V>
-struct FormatIQ2_XXS : ScaledGroup<V, 86, 43> {
+struct FormatIQ2_XXS : PlainGroup<V, 86, 43> {
   using Ints = typename V::Ints;
-  using Scales = typename ScaledGroup<V, 86, 43>::Scales;
+  using Scales = typename PlainGroup<V, 86, 43>::Scales;
   static constexpr int kGroups = 8, kBytes = sizeof(BlockIQ2_XXS);
 
   template <class Rows, class Sink>
@@ -211,7 +201,7 @@ struct FormatIQ2_XXS : ScaledGroup<V, 86, 43> {
         byte_indices<V>(both[2 * h], index);
         octets<V>(kGridIq2Xxs, index, w);
         apply_signs<V>(dense_signs<V>(both[2 * h + 1]), 43, w);
-        sink(2 * c + h, w, Scales{d, odd_scale<V, 28>(both[2 * h + 1])});
+        sink(2 * c + h, w, V::mul(d, odd_scale<V, 28>(both[2 * h + 1])));
       }
     }
   }
@@ -246,7 +236,8 @@ struct FormatIQ2_XS : HalvedGroup<V, 86, 43> {
         Ints w[8];
         octets<V>(kGridIq2Xs, index, w);
         apply_signs<V>(signs(a, b), 43, w);
-        sink(2 * c + h, w, Scales{d, odd_scale<V, 0>(scales), odd_scale<V, 4>(scales)});
+        sink(2 * c + h, w,
+             Scales{V::mul(d, odd_scale<V, 0>(scales)), V::mul(d, odd_scale<V, 4>(scales))});
         scales = V::template srl<8>(scales);
       }
       if (c == 1) scales = in.dword(70);
@@ -273,7 +264,8 @@ struct FormatIQ2_S : HalvedGroup<V, 86, 43> {
         long_indices<V, 8, 2>(low[t], high, 0x300, index);
         octets<V>(kGridIq2S, index, w);
         apply_signs<V>(signs[t], 43, w);
-        sink(4 * c + t, w, Scales{d, odd_scale<V, 0>(scales), odd_scale<V, 4>(scales)});
+        sink(4 * c + t, w,
+             Scales{V::mul(d, odd_scale<V, 0>(scales)), V::mul(d, odd_scale<V, 4>(scales))});
         high = V::template srl<8>(high);
         scales = V::template srl<8>(scales);
       }
@@ -282,9 +274,9 @@ struct FormatIQ2_S : HalvedGroup<V, 86, 43> {
 };
 
 template <class V>
-struct FormatIQ3_XXS : ScaledGroup<V, 124, 62> {
+struct FormatIQ3_XXS : PlainGroup<V, 124, 62> {
   using Ints = typename V::Ints;
-  using Scales = typename ScaledGroup<V, 124, 62>::Scales;
+  using Scales = typename PlainGroup<V, 124, 62>::Scales;
   static constexpr int kGroups = 8, kBytes = sizeof(BlockIQ3_XXS);
 
   template <class Rows, class Sink>
@@ -300,16 +292,16 @@ struct FormatIQ3_XXS : ScaledGroup<V, 124, 62> {
         byte_indices<V>(low[2 * h + 1], index + 4);
         quartets<V>(kGridIq3Xxs, index, w);
         apply_signs<V>(dense_signs<V>(rest), 62, w);
-        sink(2 * c + h, w, Scales{d, odd_scale<V, 28>(rest)});
+        sink(2 * c + h, w, V::mul(d, odd_scale<V, 28>(rest)));
       }
     }
   }
 };
 
 template <class V>
-struct FormatIQ3_S : ScaledGroup<V, 31, 15> {
+struct FormatIQ3_S : PlainGroup<V, 31, 15> {
   using Ints = typename V::Ints;
-  using Scales = typename ScaledGroup<V, 31, 15>::Scales;
+  using Scales = typename PlainGroup<V, 31, 15>::Scales;
   static constexpr int kGroups = 8, kBytes = sizeof(BlockIQ3_S);
 
   template <class Rows, class Sink>
@@ -325,7 +317,7 @@ struct FormatIQ3_S : ScaledGroup<V, 31, 15> {
         long_indices<V, 4, 1>(low[2 * h + 1], high, 0x100, index + 4);
         quartets<V>(kGridIq3S, index, w);
         apply_signs<V>(in.dword(74 + 8 * c + 4 * h), 15, w);
-        sink(2 * c + h, w, Scales{d, odd_scale<V, 0>(scales)});
+        sink(2 * c + h, w, V::mul(d, odd_scale<V, 0>(scales)));
         high = V::template srl<8>(high);
         scales = V::template srl<4>(scales);
       }
@@ -342,9 +334,9 @@ BANTAM_QUANT_INLINE void shift_octet(typename V::Ints minus, typename V::Ints* w
 }
 
 template <class V>
-struct FormatIQ1_S : ScaledGroup<V, 31, 9> {
+struct FormatIQ1_S : PlainGroup<V, 31, 9> {
   using Ints = typename V::Ints;
-  using Scales = typename ScaledGroup<V, 31, 9>::Scales;
+  using Scales = typename PlainGroup<V, 31, 9>::Scales;
   static constexpr int kGroups = 8, kBytes = sizeof(BlockIQ1_S);
 
   template <class Rows, class Sink>
@@ -363,7 +355,7 @@ struct FormatIQ1_S : ScaledGroup<V, 31, 9> {
         octets<V>(kGridIq1, index, w);
         const Ints minus = V::template sra<31>(V::template sll<16>(word));
         for (int i = 0; i < 4; ++i) shift_octet<V>(minus, w + 2 * i);
-        sink(4 * c + t, w, Scales{d, odd_scale<V, 12>(word, 7)});
+        sink(4 * c + t, w, V::mul(d, odd_scale<V, 12>(word, 7)));
       }
     }
   }
@@ -407,7 +399,8 @@ struct FormatIQ1_M : HalvedGroup<V, 31, 9> {
         }
         const Ints word = t / 2 ? V::template srl<16>(packed[c]) : packed[c];
         const Ints scales = t % 2 ? V::template srl<6>(word) : word;
-        sink(4 * c + t, w, Scales{d, odd_scale<V, 0>(scales, 7), odd_scale<V, 3>(scales, 7)});
+        sink(4 * c + t, w,
+             Scales{V::mul(d, odd_scale<V, 0>(scales, 7)), V::mul(d, odd_scale<V, 3>(scales, 7))});
       }
     }
   }

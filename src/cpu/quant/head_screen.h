@@ -16,9 +16,10 @@ namespace bantam::cpu {
 //   |y - y'| <= bound |x|,   bound = |w - w'| + e (|w| + |w'|)
 //
 // in Euclidean norms. The first term is Cauchy and Schwarz's for exact sums. Rounding adds to y at
-// most (K / 32 + 2) u times the sum over groups of 32 of |w_b . x_b|, which |w| |x| exceeds (both
-// formats have one product of scales and one fma for each group; u = 2^-24), to y' likewise; e is
-// twice that and leaves room for the rounding of y' + bound |x| itself.
+// most (K / 32 + 4) u times the sum over the halves of groups of 32 of |w_h . x_h|, which |w| |x|
+// exceeds (q6_k rounds d scale, its product with an integer, the sum of the halves, and one fma for
+// each group; q8_0 two of these; u = 2^-24), to y' likewise; e is twice that and leaves room for
+// the rounding of y' + bound |x| itself.
 struct HeadScreen {
   Tensor codes;   // q4_0 [V, K], interleaved where there is a whole group of rows
   Tensor bounds;  // f32 [V], rounded up; not finite where w is not

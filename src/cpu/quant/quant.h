@@ -7,20 +7,23 @@
 //
 // The arithmetic of a row is fixed, so that every instruction set, thread count and number of rows
 // gives the same bits. For each group b of 32 elements, in order, with exact integer sums
-// isum = sum of q_w q_x and sum_x = sum of q_x over the group (products of scales, and d_x sum_x,
-// are rounded from left to right, fma rounds once):
+// isum = sum of q_w q_x and sum_x = sum of q_x over the group, or over its halves where these have
+// scales of their own (products of scales, and d_x sum_x, are rounded from left to right, fma
+// rounds once):
 //
 //   q8_0  acc = fma(isum, d_w d_x, acc)                       q_w: the signed byte
 //   q4_0  acc = fma(isum, d_w d_x, acc)                       q_w: the nibble - 8
 //   q4_1  acc = fma(isum, d_w d_x, acc); acc = fma(m_w, d_x sum_x, acc)
 //   q4_k  acc = fma(isum, (d scale) d_x, acc); acc = fma(-(dmin min), d_x sum_x, acc)
 //   q5_k  as q4_k
-//   q6_k  acc = fma(scale0 isum0 + scale1 isum1, d d_x, acc)  the halves of 16; integers below 2^24
+//   q6_k  acc = fma(fma(d scale0, isum0, (d scale1) isum1), d_x, acc)
 //
-// and for all other formats, in the terms of tensor/unpack.h (the last step if they have minima):
+// and all other formats, in the terms of tensor/unpack.h, as q4_0 if a group has one scale, with
+// d scale for d_w, or as q4_1 if it has a minimum, too. If its halves have scales of their own, as
+// q6_k; q2_k adds its minima m minimum0 and m minimum1 in turn within:
 //
-//         acc = fma(scale0 isum0 + scale1 isum1, d d_x, acc)
-//         acc = fma(m, d_x (minimum0 sum_x0 + minimum1 sum_x1), acc)
+//   t = fma(d scale0, isum0, (d scale1) isum1)
+//   acc = fma(fma(m minimum1, sum_x1, fma(m minimum0, sum_x0, t)), d_x, acc)
 //
 // Weights are read as they lie in the file, or, by the kernels `interleaved`, in groups of 16 rows
 // as tensor/layout.h says: the same arithmetic, the same bits.

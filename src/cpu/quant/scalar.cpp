@@ -113,22 +113,24 @@ float add_q5_k(const uint8_t* w, const BlockQ8A* x, float acc) {
   return acc;
 }
 
+float scaled(const float (&scale)[2], const int (&isum)[2]) {
+  return fmaf(scale[0], static_cast<float>(isum[0]), scale[1] * static_cast<float>(isum[1]));
+}
+
 float add_q6_k(const uint8_t* w, const BlockQ8A* x, float acc) {
   const auto* block = reinterpret_cast<const BlockQ6_K*>(w);
   const float d = f16_to_float(block->d);
   for (int s = 0; s < 8; ++s) {
     const uint8_t* low = block->low + s / 4 * 64 + s % 2 * 32;
     const uint8_t* high = block->high + s / 4 * 32;
-    int scaled = 0;
-    for (int h = 0; h < 2; ++h) {
-      int isum = 0;
-      for (int i = h * 16; i < h * 16 + 16; ++i) {
-        const int q = ((low[i] >> (s % 4 / 2 * 4)) & 15) | (((high[i] >> (s % 4 * 2)) & 3) << 4);
-        isum += (q - 32) * x[s].q[i];
-      }
-      scaled += block->scales[2 * s + h] * isum;
+    int isum[2] = {};
+    for (int i = 0; i < 32; ++i) {
+      const int q = ((low[i] >> (s % 4 / 2 * 4)) & 15) | (((high[i] >> (s % 4 * 2)) & 3) << 4);
+      isum[i / 16] += (q - 32) * x[s].q[i];
     }
-    acc = fmaf(static_cast<float>(scaled), d * x[s].d, acc);
+    const int8_t* scales = block->scales + 2 * s;
+    const float scale[2] = {d * static_cast<float>(scales[0]), d * static_cast<float>(scales[1])};
+    acc = fmaf(scaled(scale, isum), x[s].d, acc);
   }
   return acc;
 }
@@ -138,15 +140,22 @@ float add_unpacked(const uint8_t* w, const BlockQ8A* x, float acc) {
   UnpackedBlock u;
   unpack(*reinterpret_cast<const Block*>(w), u);
   for (int g = 0; g < kBlockLength<Block> / 32; ++g, ++x) {
-    int scaled = 0, minima = 0;
-    for (int h = 0; h < 2; ++h) {
-      int isum = 0;
-      for (int i = 16 * h; i < 16 * h + 16; ++i) isum += u.q[32 * g + i] * x->q[i];
-      scaled += u.scale[2 * g + h] * isum;
-      if constexpr (kHasMinima<Block>) minima += u.minimum[2 * g + h] * x->sum[h];
+    int isum[2] = {};
+    for (int i = 0; i < 32; ++i) isum[i / 16] += u.q[32 * g + i] * x->q[i];
+    const auto of_half = [g](float factor, const int8_t* scales, int h) {
+      return factor * static_cast<float>(scales[2 * g + h]);
+    };
+    const float scale[2] = {of_half(u.d, u.scale, 0), of_half(u.d, u.scale, 1)};
+    if constexpr (kHasHalves<Block>) {
+      float sum = scaled(scale, isum);
+      for (int h = 0; kHasMinima<Block> && h < 2; ++h) {
+        sum = fmaf(of_half(u.m, u.minimum, h), static_cast<float>(x->sum[h]), sum);
+      }
+      acc = fmaf(sum, x->d, acc);
+    } else {
+      acc = fmaf(static_cast<float>(isum[0] + isum[1]), scale[0] * x->d, acc);
+      if constexpr (kHasMinima<Block>) acc = fmaf(u.m, scaled_sum(*x), acc);
     }
-    acc = fmaf(static_cast<float>(scaled), u.d * x->d, acc);
-    if constexpr (kHasMinima<Block>) acc = fmaf(u.m, x->d * static_cast<float>(minima), acc);
   }
   return acc;
 }

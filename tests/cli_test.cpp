@@ -53,6 +53,13 @@ TEST_F(Program, NamesBothLengthsWhenAPromptIsTooLong) {
   EXPECT_NE(o.output.find("31 tokens"), std::string::npos) << o.output;
 }
 
+TEST_F(Program, WritesTheSameWithBoundThreads) {
+  const std::string command = "run " + model_ + " -p abc -n 5 --greedy --ignore-eos";
+  const Outcome bound = bantam("--pin " + command), free = bantam(command);
+  EXPECT_EQ(bound.code, 0) << bound.output;
+  EXPECT_TRUE(bound.output.ends_with(free.output)) << bound.output;
+}
+
 TEST_F(Program, MakesARandomModelWithATokenizerFromAFile) {
   const std::string model = path("random.gguf"), command = "make-random --like stories15m -o ";
   ASSERT_EQ(bantam(command + model + " --tokenizer " + model_).code, 0);

@@ -40,20 +40,6 @@ std::vector<int> allowed_processors() {
   return allowed;
 }
 
-#if defined(__linux__)
-// Binds this thread to the processor; whether the mask reads back so and the thread moves there.
-bool runs_on(int cpu) {
-  cpu_set_t mask, got;
-  CPU_ZERO(&mask);
-  CPU_ZERO(&got);
-  CPU_SET(cpu, &mask);
-  if (sched_setaffinity(0, sizeof mask, &mask) != 0) return false;
-  if (sched_getaffinity(0, sizeof got, &got) != 0 || !CPU_EQUAL(&mask, &got)) return false;
-  sched_yield();
-  return sched_getcpu() == cpu;
-}
-#endif
-
 // "max 100000" or "150000 100000": microseconds of time in each period.
 double quota_of(const std::string& line) {
   std::istringstream words(line);
@@ -87,24 +73,57 @@ double speed_of(const std::string& processor) {
   return 0;
 }
 
+struct Core {
+  double speed = 0;
+  std::vector<int> processors;
+};
+
+std::vector<int> binding_order(std::vector<Core> cores) {
+  std::stable_sort(cores.begin(), cores.end(),
+                   [](const Core& a, const Core& b) { return a.speed > b.speed; });
+  std::vector<int> order;
+  for (bool more = true; more;) {
+    more = false;
+    for (Core& core : cores) {
+      if (core.processors.empty()) continue;
+      order.push_back(core.processors.front());
+      core.processors.erase(core.processors.begin());
+      more = true;
+    }
+  }
+  return order;
+}
+
 }  // namespace
 
 Cores find_cores(const std::string& root, std::vector<int> mask) {
   if (mask.empty()) mask = allowed_processors();
-  std::map<std::string, double> speeds;  // of each core
+  std::map<std::string, Core> by_siblings;
   double fastest = 0;
   for (const int cpu : mask) {
     const std::string processor = fmt::format("{}/sys/devices/system/cpu/cpu{}", root, cpu);
     std::string siblings = first_line(processor + "/topology/thread_siblings_list");
     if (siblings.empty()) siblings = fmt::format("alone {}", cpu);
     const double speed = speed_of(processor);
-    speeds[siblings] = std::max(speeds[siblings], speed);
+    Core& core = by_siblings[siblings];
+    core.speed = std::max(core.speed, speed);
+    core.processors.push_back(cpu);
     fastest = std::max(fastest, speed);
   }
-  const auto fast = std::count_if(speeds.begin(), speeds.end(),
-                                  [&](const auto& core) { return core.second >= fastest / 2; });
-  return {static_cast<int>(mask.size()), static_cast<int>(speeds.size()),
-          std::max(1, static_cast<int>(fast)), group_quota(root), std::move(mask)};
+  std::vector<Core> cores;
+  for (auto& [siblings, core] : by_siblings) cores.push_back(std::move(core));
+  std::sort(cores.begin(), cores.end(), [](const Core& a, const Core& b) {
+    return a.processors.front() < b.processors.front();
+  });
+  const auto fast = std::count_if(cores.begin(), cores.end(),
+                                  [&](const Core& core) { return core.speed >= fastest / 2; });
+  const auto physical = static_cast<int>(cores.size());
+  return {static_cast<int>(mask.size()),
+          physical,
+          std::max(1, static_cast<int>(fast)),
+          group_quota(root),
+          std::move(mask),
+          binding_order(std::move(cores))};
 }
 
 int Cores::default_threads() const {
@@ -128,12 +147,27 @@ int default_thread_count() {
   return found;
 }
 
+bool bind_thread([[maybe_unused]] int processor) {
+#if defined(__linux__)
+  cpu_set_t mask, got;
+  CPU_ZERO(&mask);
+  CPU_ZERO(&got);
+  CPU_SET(processor, &mask);
+  if (sched_setaffinity(0, sizeof mask, &mask) != 0) return false;
+  if (sched_getaffinity(0, sizeof got, &got) != 0 || !CPU_EQUAL(&mask, &got)) return false;
+  sched_yield();
+  return sched_getcpu() == processor;
+#else
+  return false;
+#endif
+}
+
 bool masks_are_kept() {
   bool kept = true;
 #if defined(__linux__)
   const std::vector<int> allowed = allowed_processors();
   std::thread([&] {
-    for (const int cpu : {allowed.front(), allowed.back()}) kept = kept && runs_on(cpu);
+    for (const int cpu : {allowed.front(), allowed.back()}) kept = kept && bind_thread(cpu);
   }).join();
 #endif
   return kept;

@@ -48,6 +48,16 @@ TEST_F(FoundCores, LeaveLittleOnesOut) {
   EXPECT_EQ(find_cores(root_, {0, 1, 2}).default_threads(), 3);  // only little ones
 }
 
+TEST_F(FoundCores, AreBoundFastOnesFirstAndSiblingsLast) {
+  for (int cpu = 0; cpu < 8; ++cpu) {
+    put_processor(cpu, cpu < 4 ? "0,2" : std::to_string(cpu), cpu < 6 ? "512" : "1024");
+  }
+  for (const int cpu : {1, 3}) put_processor(cpu, "1,3", "512");
+  EXPECT_EQ(find_cores(root_, {0, 1, 2, 3, 4, 5, 6, 7}).order,
+            (std::vector{6, 7, 0, 1, 4, 5, 2, 3}));
+  EXPECT_EQ(find_cores(root_, {2, 3, 6}).order, (std::vector{6, 2, 3}));
+}
+
 TEST_F(FoundCores, KeepWithinTheQuotaOfTheControlGroup) {
   for (int cpu = 0; cpu < 8; ++cpu) put_processor(cpu, std::to_string(cpu), "");
   const std::vector<int> all{0, 1, 2, 3, 4, 5, 6, 7};

@@ -27,6 +27,8 @@ void relax() {
 // asleep between two loops: not over a serial step, nor while a token is sampled.
 constexpr std::chrono::microseconds kSpin{2000};
 
+std::atomic<bool> workers_are_bound{false};
+
 // Polls `ready` for a short while; true if it came true.
 template <typename Ready>
 bool spin_until(bool may_spin, const Ready& ready) {
@@ -54,12 +56,18 @@ struct ThreadPool::Impl {
   static constexpr uint64_t kNextLoop = uint64_t{1} << 32;
 
   Impl(int threads, bool oversubscribe) {
-    const int processors = find_cores().logical;
+    const Cores cores = find_cores();
+    const int processors = cores.logical;
     size = threads > 0 ? threads : default_thread_count();
     const int team = oversubscribe ? size : std::min(size, processors);
     may_spin = team <= processors;
+    const bool bound = workers_are_bound.load();
     for (int worker = 1; worker < team; ++worker) {
-      workers.emplace_back([this, worker] { serve(worker); });
+      const int place = cores.order[static_cast<size_t>(worker % processors)];
+      workers.emplace_back([this, worker, bound, place] {
+        if (bound) bind_thread(place);
+        serve(worker);
+      });
     }
   }
 
@@ -177,6 +185,10 @@ int ThreadPool::size() const {
 
 int ThreadPool::team() const {
   return static_cast<int>(impl_->workers.size()) + 1;
+}
+
+void ThreadPool::bind_workers(bool bind) {
+  workers_are_bound.store(bind);
 }
 
 void ThreadPool::parallel_for(int64_t count, int64_t grain, RangeBody body) {

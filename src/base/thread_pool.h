@@ -46,6 +46,11 @@ class ThreadPool {
   // What 0 threads means here.
   static int default_size();
 
+  // From now on, each worker of a new team stays on a processor of its own, in the order of
+  // base/cores.h, where the system keeps masks (masks_are_kept). The caller may go where no worker
+  // is: it is not bound, since threads that it starts would inherit its mask.
+  static void bind_workers(bool bind = true);
+
   // Calls body(begin, end, worker) over disjoint ranges that cover [0, count), each at most `grain`
   // long and starting at a multiple of `grain`; 0 <= worker < size(). Returns when all are done.
   void parallel_for(int64_t count, int64_t grain, RangeBody body);

@@ -8,6 +8,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/cores.h"
+
 namespace bantam {
 namespace {
 
@@ -73,6 +75,28 @@ TEST(ThreadPool, ATeamIsNoLargerThanTheMachineUnlessAskedFor) {
   EXPECT_GE(pool.team(), used);
   EXPECT_LE(pool.team(), static_cast<int>(std::thread::hardware_concurrency()));
   EXPECT_EQ(ThreadPool(3, true).team(), 3);
+}
+
+TEST(ThreadPool, BoundWorkersHaveProcessorsOfTheirOwnAndTheCallerHasAll) {
+  const Cores before = find_cores();
+  ThreadPool::bind_workers();
+  std::vector<std::vector<int>> masks(3);
+  {
+    ThreadPool pool(3, true);
+    std::atomic<int> started{0};
+    pool.parallel_for(3, 1, [&](int64_t, int64_t, int worker) {
+      masks[static_cast<size_t>(worker)] = find_cores().mask;
+      ++started;
+      while (started < 3) std::this_thread::yield();  // one chunk for each
+    });
+  }
+  ThreadPool::bind_workers(false);
+  EXPECT_EQ(masks[0], before.mask);
+  for (const size_t worker : {1, 2}) {
+    const int place = before.order[worker % before.order.size()];
+    EXPECT_EQ(masks[worker], masks_are_kept() ? std::vector{place} : before.mask);
+  }
+  EXPECT_EQ(find_cores().mask, before.mask);
 }
 
 TEST(ThreadPool, DefaultSizeIsAtLeastOne) {

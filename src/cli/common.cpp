@@ -13,8 +13,10 @@
 #include <iostream>
 #include <iterator>
 
+#include "base/cores.h"
 #include "base/error.h"
 #include "base/thread_choice.h"
+#include "base/thread_pool.h"
 #include "runtime/default_model.h"
 
 namespace bantam::cli {
@@ -77,6 +79,17 @@ std::string join(std::span<const std::string> words) {
 int given_threads(const CLI::App& command) {
   const CLI::Option* threads = command.get_parent()->get_option("--threads");
   return threads->count() > 0 ? threads->as<int>() : 0;
+}
+
+void warn_of_ignored_masks() {
+  if (masks_are_kept()) return;
+  std::cerr << "bantam: this system ignores affinity masks: threads run on other processors than "
+               "those they are bound to.\n";
+}
+
+void pin_threads() {
+  warn_of_ignored_masks();
+  ThreadPool::bind_workers();
 }
 
 int global_threads(const CLI::App& command) {

@@ -32,6 +32,11 @@ int global_threads(const CLI::App& command);
 // The same, but 0 where the option is not given: for work unlike decoding.
 int given_threads(const CLI::App& command);
 
+// On standard error, where the system does so.
+void warn_of_ignored_masks();
+// --pin: binds the workers of all teams from now on.
+void pin_threads();
+
 // --exact, see EngineOptions.
 void add_exact(CLI::App& command, bool& exact);
 

@@ -50,10 +50,7 @@ void list_cores() {
   if (cores.logical > cores.physical) std::cout << fmt::format(", {} processors", cores.logical);
   if (cores.quota > 0) std::cout << fmt::format(", time granted for {:.1f}", cores.quota);
   std::cout << "\n";
-  if (!masks_are_kept()) {
-    std::cerr << "bantam: this system ignores affinity masks: threads run on other processors "
-                 "than those they are bound to.\n";
-  }
+  warn_of_ignored_masks();
 }
 
 void measure() {

@@ -13,6 +13,8 @@ void add_globals(CLI::App& app) {
   static constexpr int kMostThreads = 1024;
   app.add_option("--threads", "Threads to compute with; without it, see `bantam isa`")
       ->check(CLI::Range(0, kMostThreads));
+  app.add_flag_callback("--pin", bantam::cli::pin_threads,
+                        "Keep each worker thread on a processor of its own, fast ones first");
   app.add_option_function<std::string>(
       "--isa", [](const std::string& name) { bantam::force_isa(name); },
       "Instruction set of the kernels, see `bantam isa`; also BANTAM_ISA");

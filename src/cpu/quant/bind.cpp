@@ -48,12 +48,15 @@ void run_linear(const StepContext& c) {
   }
   if (c.inputs[0].shape.rows() == 0) return;
   const Activations x = Activations::of_step(c);
-  c.pool.parallel_for(chunks, 1, [&](int64_t chunk, int64_t, int) {
+  // Block by block of activations, which then stay in the caches.
+  const int64_t blocks = (x.rows + x.block_rows() - 1) / x.block_rows();
+  c.pool.parallel_for(blocks * chunks, 1, [&](int64_t item, int64_t, int) {
+    const int64_t m = item / chunks * x.block_rows(), chunk = item % chunks;
     const Projection* p = projections;
     while (chunk >= p->end_chunk) ++p;
     const int64_t begin = (chunk - p->first_chunk) * p->chunk_rows;
-    const int64_t end = std::min(begin + p->chunk_rows, p->w->shape[0]);
-    x.multiply(*p->w, begin, end, p->y->as<float>() + begin, p->w->shape[0]);
+    const int64_t N = p->w->shape[0], end = std::min(begin + p->chunk_rows, N);
+    x.multiply_block(m, *p->w, begin, end, p->y->as<float>() + m * N + begin, N);
   });
 }
 

@@ -34,6 +34,12 @@ BANTAM_QUANT_INLINE float scaled_sum(const BlockQ8A& x) {
   return x.d * (float)(x.sum[0] + x.sum[1]);
 }
 
+// The sum over a half.
+template <class X>
+BANTAM_QUANT_INLINE float half_sum(const X& x, int h) {
+  return (float)x.sum[h];
+}
+
 // The scale of a block of activations whose largest magnitude has these bits, and what its elements
 // are multiplied by; false: nothing is left to do, the block is zero or not a number.
 BANTAM_QUANT_INLINE bool set_scale(uint32_t bits, BlockQ8A* q, float* inverse) {

@@ -145,7 +145,7 @@ struct FormatQ2_K {
   template <class X>
   BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const X& x, Floats acc) {
     Floats sum = s.d.scaled(V::convert(isum[0]), V::convert(isum[1]));
-    for (int h = 0; h < 2; ++h) sum = V::fnma(s.m[h], V::set1((float)x.sum[h]), sum);
+    for (int h = 0; h < 2; ++h) sum = V::fnma(s.m[h], V::set1(half_sum(x, h)), sum);
     return V::fma(sum, V::set1(x.d), acc);
   }
 };

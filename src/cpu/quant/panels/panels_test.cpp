@@ -75,7 +75,8 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
 
 TEST(Panels, GiveTheBitsOfTheScalarKernels) {
   if (runnable().empty())
-    GTEST_SKIP() << "missing on this processor: AVX2, which kernels for panels need";
+    GTEST_SKIP() << "missing on this processor: AVX2 or dot products of bytes, which kernels for "
+                    "panels need";
   ThreadPool pool(1);
   for (int f = 0; f < kWeightFormats; ++f) {
     const auto format = static_cast<WeightFormat>(f);
@@ -100,7 +101,8 @@ TEST(Panels, GiveTheBitsOfTheScalarKernels) {
 // Runs of groups that fill no whole block of a kernel.
 TEST(Panels, AnyNumberOfGroupsGivesTheSameBits) {
   if (runnable().empty())
-    GTEST_SKIP() << "missing on this processor: AVX2, which kernels for panels need";
+    GTEST_SKIP() << "missing on this processor: AVX2 or dot products of bytes, which kernels for "
+                    "panels need";
   ThreadPool pool(1);
   for (int64_t k = 32; k <= 17 * 32; k += 32) {
     const Tensor w = random_blocks(DType::q4_0, {32, k}, 7, 0.01f), x = activations(33, k, 1.0f);
@@ -116,7 +118,8 @@ TEST(Panels, AnyNumberOfGroupsGivesTheSameBits) {
 // Every byte that a block can hold, so that each format meets its largest weights.
 TEST(Panels, HoldTheLargestSums) {
   if (runnable().empty())
-    GTEST_SKIP() << "missing on this processor: AVX2, which kernels for panels need";
+    GTEST_SKIP() << "missing on this processor: AVX2 or dot products of bytes, which kernels for "
+                    "panels need";
   ThreadPool pool(1);
   for (const DType type : {DType::q4_0, DType::q8_0, DType::q5_0, DType::q4_1, DType::q5_1}) {
     const auto format = static_cast<WeightFormat>(

@@ -15,6 +15,16 @@ extern const PanelKernels panel_kernels;
 namespace x86_amx {
 extern const PanelKernels panel_kernels;
 }
+#elif defined(__aarch64__)
+namespace arm_neon {
+extern const PanelKernels panel_kernels;
+}
+namespace arm_dotprod {
+extern const PanelKernels panel_kernels;
+}
+namespace arm_i8mm {
+extern const PanelKernels panel_kernels;
+}
 #endif
 
 namespace {
@@ -26,6 +36,10 @@ constexpr KernelEntry<const PanelKernels*> kTable[] = {
     {Isa::x86_avxvnni, &x86_avxvnni::panel_kernels},
     {Isa::x86_vnni, &x86_vnni::panel_kernels},
     {Isa::x86_amx, &x86_amx::panel_kernels},
+#elif defined(__aarch64__)
+    {Isa::arm_neon, &arm_neon::panel_kernels},
+    {Isa::arm_dotprod, &arm_dotprod::panel_kernels},
+    {Isa::arm_i8mm, &arm_i8mm::panel_kernels},
 #endif
 };
 

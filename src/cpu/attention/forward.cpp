@@ -3,6 +3,7 @@
 #include "base/half.h"
 #include "base/thread_pool.h"
 #include "cpu/attention/problem.h"
+#include "cpu/prefetch.h"
 
 namespace bantam::cpu::attention {
 namespace {
@@ -203,8 +204,19 @@ struct Forward {
       }
   }
 
+  // Other threads have used their lines since.
+  void fetch_outputs(const Task& t) const {
+    const int64_t bytes = element_bytes(qe, p.group * p.E);
+    for (int64_t n = t.begin; n < t.end; ++n) {
+      const auto* rows = static_cast<const char*>(
+          at(context.outputs[0].data, qe, (n * p.H + t.kv * p.group) * p.E));
+      for (int64_t i = 0; i < bytes; i += 64) prefetch_for_writing(rows + i);
+    }
+  }
+
   void run_chunk(const Worker& w, const Task& t) const {
     load_queries(w, t);
+    fetch_outputs(t);
     const int64_t most = p.most_visible(t.begin, t.end);
     if (most <= kSplit) {
       sum_split(w, t, 0, w.total);

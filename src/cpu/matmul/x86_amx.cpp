@@ -1,6 +1,7 @@
 #include "cpu/matmul/lanes_512.h"
 #include "cpu/matmul/matmul.h"
 #include "cpu/matmul/tiles_amx.h"
+#include "cpu/prefetch.h"
 
 namespace bantam::cpu::x86_amx {
 namespace {
@@ -49,8 +50,8 @@ struct FetchNext {
   int64_t ld, rows;
   void work(int64_t count) {
     for (; count > 0 && rows > 0; --count, --rows, c += ld) {
-      __builtin_prefetch(c, 1);
-      __builtin_prefetch(c + 16, 1);
+      prefetch_for_writing(c);
+      prefetch_for_writing(c + 16);
     }
   }
 };

@@ -11,6 +11,7 @@
 
 #include "cpu/quant/block_rows.h"
 #include "cpu/quant/formats.h"
+#include "cpu/quant/panels/every_format.h"
 #include "cpu/quant/panels/panels.h"
 #include "cpu/quant/panels/unsigned_blocks.h"
 
@@ -96,13 +97,9 @@ void row_groups(const PanelBlock* x, const uint8_t* w, float* y, const QuantLine
     for (int p = 0; p < kParts; ++p) acc[m][p] = V::set1(0.0f);
   }
   DotWeights<V, F, kParts> unpacked[F::kGroups];
-  int64_t fetched = 0;  // rows of y: a write would wait for its line
+  ResultLines<kParts * V::kRows> lines(y, shape);
   for (int64_t g = 0; g < groups; g += F::kGroups, w += kRowGroup * F::kBytes) {
-    for (const int64_t end = (g + F::kGroups) * count / groups; fetched < end; ++fetched) {
-      for (int n = 0; n < kParts * V::kRows; n += 16) {
-        __builtin_prefetch(y + fetched * shape.y_stride + n, 1);
-      }
-    }
+    lines.fetch(g + F::kGroups);
     for (int part = 0; part < kParts; ++part) {
       const int row = part * V::kRows;
       if (row % kRowGroup == 0) fetch_ahead<F>(w + row / kRowGroup * stride);

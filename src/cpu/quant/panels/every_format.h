@@ -2,6 +2,7 @@
 
 // What the kernels for panels have in common. Included by the files for them.
 
+#include "cpu/prefetch.h"
 #include "cpu/quant/block_rows.h"
 #include "cpu/quant/every_format.h"
 #include "cpu/quant/panels/panels.h"
@@ -15,6 +16,25 @@ struct CentredLanes : L {
   static constexpr bool kCentred = true;
   static constexpr int kSignedOffset = 0;
   BANTAM_QUANT_INLINE void prepare_signed(typename L::Ints*) {}
+};
+
+// The lines of results, asked for little by little while they are computed: another thread had them
+// before.
+template <int kColumns>
+class ResultLines {
+ public:
+  [[gnu::always_inline]] inline ResultLines(const float* y, const QuantLinearShape& shape)
+      : y_(y), stride_(shape.y_stride), rows_(shape.m), groups_(shape.k / 32) {}
+  // Of `groups` that will then have been multiplied.
+  [[gnu::always_inline]] inline void fetch(int64_t groups) {
+    for (const int64_t end = groups * rows_ / groups_; fetched_ < end; ++fetched_, y_ += stride_) {
+      for (int n = 0; n < kColumns; n += 16) prefetch_for_writing(y_ + n);
+    }
+  }
+
+ private:
+  const float* y_;
+  int64_t stride_, rows_, groups_, fetched_ = 0;
 };
 
 struct LeastRows {

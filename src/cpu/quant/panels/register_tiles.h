@@ -54,8 +54,10 @@ void eight_rows(const typename T::Rows* x, const uint8_t* w, int first, float* y
     for (int s = 0; s < kTileSums; ++s) acc[t][s] = V::set1(0.0f);
   }
   typename T::template Group<F> unpacked[kUnpacked];
+  ResultLines<kTileParts * V::kRows> lines(y, shape);
   for (int64_t begin = 0; begin < groups; begin += kUnpacked) {
     const int count = (int)(groups - begin < kUnpacked ? groups - begin : kUnpacked);
+    lines.fetch(begin + count);
     for (int g = 0; g < count; g += F::kGroups, w += kRowGroup * F::kBytes) {
       fetch_ahead<F>(w);
       for (int part = 0; part < kTileParts; ++part) {

@@ -270,8 +270,10 @@ void row_groups(Panel<const char> x, const uint8_t* w, float* y, const QuantLine
   alignas(64) __m512 acc[kRows][kParts];
   __builtin_memset(acc, 0, (size_t)(x.tiles * kTileRows) * sizeof acc[0]);
   Weights<F, kParts> unpacked;
+  quant::ResultLines<16 * kParts> lines(y, shape);
   for (int64_t g = 0; g < groups; g += kBlock, x.p += kBlock * x.stride) {
     const int count = (int)(groups - g < kBlock ? groups - g : kBlock);
+    lines.fetch(g + count);
     for (int part = 0; part < kParts; ++part) {
       unpacked.unpack(part, w + part * stride + g / F::kGroups * kRowGroup * F::kBytes, count);
     }

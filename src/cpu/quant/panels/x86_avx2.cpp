@@ -160,7 +160,9 @@ void row_group(const PanelBlock* x, const uint8_t* w, float* y, const QuantLinea
   __m256 acc[kRows][kParts];
   for (int m = 0; m < count; ++m) acc[m][0] = acc[m][1] = _mm256_setzero_ps();
   typename WeightsOf<F>::Type unpacked[F::kGroups];
+  quant::ResultLines<kRowGroup> lines(y, shape);
   for (int64_t g = 0; g < groups; g += F::kGroups, w += kRowGroup * F::kBytes) {
+    lines.fetch(g + F::kGroups);
     quant::fetch_ahead<F>(w);
     for (int part = 0; part < kParts; ++part) {
       F::unpack(

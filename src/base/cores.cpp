@@ -111,6 +111,7 @@ Cores find_cores(const std::string& root, std::vector<int> mask) {
     fastest = std::max(fastest, speed);
   }
   std::vector<Core> cores;
+  cores.reserve(by_siblings.size());
   for (auto& [siblings, core] : by_siblings) cores.push_back(std::move(core));
   std::sort(cores.begin(), cores.end(), [](const Core& a, const Core& b) {
     return a.processors.front() < b.processors.front();

@@ -76,8 +76,9 @@ void unpack_to_float(const void* source, float* y, int64_t n) {
     std::memcpy(&block, bytes + b * int64_t{sizeof block}, sizeof block);
     unpack(block, u);
     for (int i = 0; i < kBlockLength<Block>; ++i) {
-      y[i] = u.d * static_cast<float>(u.scale[i / 16] * u.q[i]);
-      if constexpr (kHasMinima<Block>) y[i] += u.m * static_cast<float>(u.minimum[i / 16]);
+      const int half = i / 16;
+      y[i] = u.d * static_cast<float>(u.scale[half] * u.q[i]);
+      if constexpr (kHasMinima<Block>) y[i] += u.m * static_cast<float>(u.minimum[half]);
     }
   }
 }

@@ -15,8 +15,8 @@ Graph fold_constants(const Graph& g);
 Graph fuse_projections(const Graph& g);
 // linear(x, quantised W) -> linear(quantize(x), W): after CSE activations are quantised once a row.
 Graph quantize_activations(const Graph& g);
-// linear(x, W) -> linear(x, cast(W, f32)) for W quantised or in bf16, before projections are fused:
-// no activation is rounded, and a weight is in f32 only while it is multiplied.
+// linear(x, W) -> linear(x, cast(W, f32)) for W quantised or in 16 bits, before projections are
+// fused: no activation is rounded, and a weight is in f32 only while it is multiplied.
 Graph widen_weights(const Graph& g);
 // Norms, gated units and residual sums join the steps beside them: rms_norm(a + b), both products
 // of a gated unit with what is made of them, and what is quantised, in one step. The same bits.

@@ -21,6 +21,11 @@ LinearKernel plain_kernel(DType weights) {
   }
 }
 
+bool rounds(const RoundedKernels* kernels, DType weights) {
+  if (kernels == nullptr) return false;
+  return weights == DType::bf16 || (weights == DType::f16 && kernels->multiply_f16 != nullptr);
+}
+
 }  // namespace
 
 bool has_linear(DType weights) {
@@ -29,9 +34,10 @@ bool has_linear(DType weights) {
 
 FloatRows FloatRows::plan(const float* x, int64_t rows, int64_t k,
                           std::span<const TensorView> weights) {
+  const RoundedKernels* kernels = rounded_kernels();
   const bool any = std::any_of(weights.begin(), weights.end(),
-                               [](const TensorView& w) { return w.dtype == DType::bf16; });
-  return {x, rows, k, any ? rounded_kernels() : nullptr, nullptr};
+                               [&](const TensorView& w) { return rounds(kernels, w.dtype); });
+  return {x, rows, k, any ? kernels : nullptr, nullptr};
 }
 
 int64_t FloatRows::panels() const {
@@ -57,9 +63,9 @@ int64_t FloatRows::block() const {
 
 void FloatRows::multiply(int64_t row, int64_t count, DType type, const void* w, int64_t n, float* y,
                          int64_t ldy) const {
-  if (kernels != nullptr && type == DType::bf16) {
-    kernels->multiply(rounded + row * padded(k), static_cast<const uint16_t*>(w), k, count, n, y,
-                      ldy);
+  if (rounds(kernels, type)) {
+    const auto kernel = type == DType::bf16 ? kernels->multiply : kernels->multiply_f16;
+    kernel(rounded + row * padded(k), static_cast<const uint16_t*>(w), k, count, n, y, ldy);
   } else {
     plain_kernel(type)(x + row * k, k, w, k, count, n, y, ldy);
   }

@@ -14,7 +14,8 @@
 // `rounded` rounds and packs rows of activations first, once a step, and reads the weights where
 // they are, too. The bits of a result depend on its own row and weights only, but on the set:
 //   AVX512-BF16   lane j of 16 sums the pairs of elements k with k / 2 = j mod 16; lanes as above
-//   AMX           a tile product for each 32 elements, in order
+//   AMX           a tile product for each 32 elements, in order; for weights in f16 two of them, of
+//                 what bf16 has of the weights (cut off) and of the rest
 //   NEON BFDOT    lane j of 4 sums the pairs with k / 2 = j mod 4; (0 + 2) + (1 + 3)
 // each as the processor's manual says (denormals are zero there, a last group is filled up).
 //
@@ -49,6 +50,10 @@ struct RoundedKernels {
   // y[rows][n] = x w^T for `rows` rows in panels that follow each other.
   void (*multiply)(const uint16_t* panels, const uint16_t* w, int64_t k, int64_t rows, int64_t n,
                    float* y, int64_t ldy);
+  // The same with w in f16, each of which is the sum of two numbers in bf16. Null where that is no
+  // faster than to widen them.
+  void (*multiply_f16)(const uint16_t* panels, const uint16_t* w, int64_t k, int64_t rows,
+                       int64_t n, float* y, int64_t ldy) = nullptr;
 };
 
 inline constexpr int64_t kPanel = 32;     // rows of a panel of A, columns of a strip of B

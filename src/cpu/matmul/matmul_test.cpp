@@ -267,9 +267,9 @@ TEST(Gemm, RoundsToBf16ToNearestEven) {
 // --- rounded activations ------------------------------------------------------------------------
 
 // Products of rows `first` .. of x, packed on their own.
-std::vector<float> rounded_product(const RoundedKernels& kernels, const std::vector<float>& x,
-                                   const std::vector<uint16_t>& w, int64_t first, int64_t rows,
-                                   int64_t k) {
+std::vector<float> rounded_product(const RoundedKernels& kernels, bool f16,
+                                   const std::vector<float>& x, const std::vector<uint16_t>& w,
+                                   int64_t first, int64_t rows, int64_t k) {
   const auto n = static_cast<int64_t>(w.size()) / k;
   const int64_t padded = (k + kPairStep - 1) / kPairStep * kPairStep;
   const int64_t panels = (rows + kernels.step - 1) / kernels.step;
@@ -279,32 +279,36 @@ std::vector<float> rounded_product(const RoundedKernels& kernels, const std::vec
                  packed.data() + row * padded);
   }
   std::vector<float> y(static_cast<size_t>(rows * n) + 1, -7.0f);
-  kernels.multiply(packed.data(), w.data(), k, rows, n, y.data(), n);
+  const auto multiply = f16 ? kernels.multiply_f16 : kernels.multiply;
+  multiply(packed.data(), w.data(), k, rows, n, y.data(), n);
   EXPECT_EQ(y.back(), -7.0f);
   y.pop_back();
   return y;
 }
 
-TEST(Rounded, ProductsAreThoseOfRoundedRowsAndDoNotDependOnOtherRows) {
+void test_rounded_products(bool f16) {
   for (const auto& entry : rounded_table()) {
     if (!runs_here(entry) || entry.function == nullptr) continue;
+    if (f16 && entry.function->multiply_f16 == nullptr) continue;
     for (const Size& s : {Size{1, 1, 1}, Size{3, 17, 5}, Size{7, 33, 40}, Size{33, 65, 96},
                           Size{70, 31, 129}, Size{40, 64, 1056}}) {
       SCOPED_TRACE(std::string(isa_name(entry.isa)) + " " + std::to_string(s.m) + " rows of " +
                    std::to_string(s.k));
       const auto x = floats(s.m * s.k, 1);
-      const auto w = halves(floats(s.n * s.k, 2), float_to_bf16);
-      const auto y = rounded_product(*entry.function, x, w, 0, s.m, s.k);
+      const auto w = halves(floats(s.n * s.k, 2), f16 ? float_to_f16 : float_to_bf16);
+      const auto y = rounded_product(*entry.function, f16, x, w, 0, s.m, s.k);
       for (int64_t m = 0; m < s.m; ++m) {
         const auto begin = y.begin() + m * s.n;
-        EXPECT_EQ(rounded_product(*entry.function, x, w, m, 1, s.k),
+        EXPECT_EQ(rounded_product(*entry.function, f16, x, w, m, 1, s.k),
                   std::vector<float>(begin, begin + s.n));
         for (int64_t n = 0; n < s.n; ++n) {
           double sum = 0, size = 0;
           for (int64_t i = 0; i < s.k; ++i) {
-            const auto at = [](const uint16_t half) { return double{bf16_to_float(half)}; };
-            const double product = at(float_to_bf16(x[static_cast<size_t>(m * s.k + i)])) *
-                                   at(w[static_cast<size_t>(n * s.k + i)]);
+            const uint16_t weight = w[static_cast<size_t>(n * s.k + i)];
+            const double rounded =
+                bf16_to_float(float_to_bf16(x[static_cast<size_t>(m * s.k + i)]));
+            const double product =
+                rounded * double{f16 ? f16_to_float(weight) : bf16_to_float(weight)};
             sum += product;
             size += std::abs(product);
           }
@@ -313,6 +317,13 @@ TEST(Rounded, ProductsAreThoseOfRoundedRowsAndDoNotDependOnOtherRows) {
       }
     }
   }
+}
+
+TEST(Rounded, ProductsAreThoseOfRoundedRowsAndDoNotDependOnOtherRows) {
+  test_rounded_products(false);
+}
+TEST(Rounded, WeightsInF16LoseNothing) {
+  test_rounded_products(true);
 }
 
 // --- the bindings

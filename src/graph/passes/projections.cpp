@@ -107,7 +107,9 @@ Graph quantize_activations(const Graph& g) {
 }
 
 Graph widen_weights(const Graph& g) {
-  const auto rounds = [](DType t) { return is_quantized(t) || t == DType::bf16; };
+  const auto rounds = [](DType t) {
+    return is_quantized(t) || t == DType::bf16 || t == DType::f16;
+  };
   return change_products(g, rounds, [](Graph& to, std::vector<Value>& inputs) {
     inputs[1] = ops::cast(to, inputs[1], DType::f32);
   });

@@ -53,6 +53,7 @@ Graph fuse_projections(const Graph& g) {
       const std::vector<int32_t>& group = groups[keys[i]];
       if (group.size() > 1 && g.node(i).outputs[0].dtype == DType::f32) {
         std::vector<Value> weights;
+        weights.reserve(group.size());
         for (const int32_t k : group) weights.push_back(r.map(g.node(k).inputs[1]));
         r.to().set_segment(g.node(i).segment);
         const auto y = ops::linear_group(r.to(), r.map(g.node(i).inputs[0]), weights);

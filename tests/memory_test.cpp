@@ -21,7 +21,8 @@ using Json = nlohmann::json;
 class Memory : public testing::Test {
  protected:
   void SetUp() override {
-    if (kSanitized) GTEST_SKIP() << "sanitizers hold memory of their own";
+    if (kSanitized)
+      GTEST_SKIP() << "missing: a build without sanitizers, which hold memory of their own";
     folder_ =
         std::filesystem::path(testing::TempDir()) / ("bantam_memory_" + std::to_string(getpid()));
     std::filesystem::create_directories(folder_);
@@ -90,7 +91,7 @@ sample_prompts = ["the cat"]
   const Json training = json_of("train '" + path("recipe.toml") + "' --json");
   ASSERT_TRUE(training.is_object());
   const double peak = training["peak_rss_bytes"];
-  if (peak == 0) GTEST_SKIP() << "this system does not tell how much memory a process takes";
+  if (peak == 0) GTEST_SKIP() << "missing: a system that tells how much memory a process takes";
   EXPECT_GT(peak, 64 << 20);
   expect_close(training["predicted_bytes"], peak);
 
@@ -126,7 +127,8 @@ TEST_F(Memory, OfWeightsThatStayInTheirFileIsAsPlanned) {
             0);
   const Json run = json_of("run " + model + " -p word -n 8 --context 512 --ignore-eos --json");
   ASSERT_TRUE(run.is_object());
-  if (run["memory"]["peak_bytes"] == 0) GTEST_SKIP() << "this system does not tell its memory";
+  if (run["memory"]["peak_bytes"] == 0)
+    GTEST_SKIP() << "missing: a system that tells how much memory a process takes";
   expect_close(run["memory"]["predicted_bytes"], run["memory"]["peak_bytes"]);
 }
 

@@ -62,7 +62,8 @@ TEST_P(WeightStreaming, GivesTheSameBits) {
 }
 
 TEST_P(WeightStreaming, IsWhatIsLeftWhenNoBatchFitsTheMemory) {
-  if (kSanitized) GTEST_SKIP() << "sanitizers hold memory of their own";
+  if (kSanitized)
+    GTEST_SKIP() << "missing: a build without sanitizers, which hold memory of their own";
   EngineOptions small = options_;
   small.stream = 1;
   small.batch = 1;

@@ -10,7 +10,7 @@ namespace {
 
 TEST(ProcessMemory, GrowsWhenPagesAreTouched) {
   const int64_t before = resident_bytes();
-  if (before == 0) GTEST_SKIP() << "this system does not tell how much memory a process holds";
+  if (before == 0) GTEST_SKIP() << "missing: a system that tells how much memory a process holds";
   constexpr size_t kBytes = size_t{32} << 20;
   const std::unique_ptr<char[]> memory(new char[kBytes]);
   std::memset(memory.get(), 1, kBytes);

@@ -87,11 +87,15 @@ BANTAM_QUANT_INLINE typename V::Floats centred_half(typename V::Ints isum, const
 // d times a scale for each half of a group.
 template <class V>
 struct HalfScales {
-  typename V::Floats first, second;
+  using Floats = typename V::Floats;
+  Floats first, second;
+
+  HalfScales() = default;
+  [[gnu::always_inline]] inline HalfScales(Floats d, Floats of_first, Floats of_second)
+      : first(V::mul(d, of_first)), second(V::mul(d, of_second)) {}
 
   // fma(first, sum, second * sum')
-  [[gnu::always_inline]] inline typename V::Floats scaled(typename V::Floats sum,
-                                                          typename V::Floats sum_of_second) const {
+  [[gnu::always_inline]] inline Floats scaled(Floats sum, Floats sum_of_second) const {
     return V::fma(first, sum, V::mul(second, sum_of_second));
   }
 };
@@ -111,22 +115,52 @@ BANTAM_QUANT_INLINE typename V::Ints shifted(typename V::Ints v) {
   return v;
 }
 
-template <class V>
-struct FormatQ8_0 {
+// One scale for a group.
+template <class V, int kLargest, int kMiddle>
+struct PlainGroup {
   using Ints = typename V::Ints;
   using Floats = typename V::Floats;
   using Scales = Floats;
-  static constexpr int kGroups = 1, kBytes = sizeof(BlockQ8_0), kSums = 1;
-  static constexpr int kMax = kSignedMax, kOffset = 0;
+  static constexpr int kSums = 1, kMax = kLargest, kOffset = kMiddle;
 
-  template <class Rows, class Sink>
-  BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
-    const Scales d = in.half(0);
-    Ints w[8];
-    in.template columns<32>(2, w);
-    V::prepare_signed(w);
-    sink(0, w, d);
+  BANTAM_QUANT_INLINE void dot(const Ints* w, const int8_t* x, Ints* isum) {
+    isum[0] = V::template dot<kMax, 8>(w, x);
   }
+  template <class X>
+  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& d, const X& x, Floats acc) {
+    const Floats exact = centred_group<V, kMiddle>(isum[0], x);
+    return V::fma(exact, V::mul(d, V::set1(x.d)), acc);
+  }
+};
+
+// One for each half.
+template <class V, int kLargest, int kMiddle>
+struct HalvedGroup {
+  using Ints = typename V::Ints;
+  using Floats = typename V::Floats;
+  using Scales = HalfScales<V>;
+  static constexpr int kSums = 2, kMax = kLargest, kOffset = kMiddle;
+
+  BANTAM_QUANT_INLINE void dot(const Ints* w, const int8_t* x, Ints* isum) {
+    isum[0] = V::template dot<kMax, 4>(w, x);
+    isum[1] = V::template dot<kMax, 4>(w + 4, x + 16);
+  }
+  template <class X>
+  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const X& x, Floats acc) {
+    const Floats first = centred_half<V, kMiddle>(isum[0], x, 0);
+    const Floats second = centred_half<V, kMiddle>(isum[1], x, 1);
+    return V::fma(s.scaled(first, second), V::set1(x.d), acc);
+  }
+};
+
+// One scale, and weights that have signs: bytes, or entries of a table.
+template <class V>
+struct SignedGroup {
+  using Ints = typename V::Ints;
+  using Floats = typename V::Floats;
+  using Scales = Floats;
+  static constexpr int kSums = 1, kMax = kSignedMax, kOffset = 0;
+
   BANTAM_QUANT_INLINE void dot(const Ints* w, const int8_t* x, Ints* isum) {
     isum[0] = V::dot_signed(w, x);
   }
@@ -138,12 +172,28 @@ struct FormatQ8_0 {
 };
 
 template <class V>
-struct FormatQ4_0 {
+struct FormatQ8_0 : SignedGroup<V> {
   using Ints = typename V::Ints;
   using Floats = typename V::Floats;
   using Scales = Floats;
-  static constexpr int kGroups = 1, kBytes = sizeof(BlockQ4_0), kSums = 1;
-  static constexpr int kMax = 15, kOffset = 8;
+  static constexpr int kGroups = 1, kBytes = sizeof(BlockQ8_0);
+
+  template <class Rows, class Sink>
+  BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
+    const Scales d = in.half(0);
+    Ints w[8];
+    in.template columns<32>(2, w);
+    V::prepare_signed(w);
+    sink(0, w, d);
+  }
+};
+
+template <class V>
+struct FormatQ4_0 : PlainGroup<V, 15, 8> {
+  using Ints = typename V::Ints;
+  using Floats = typename V::Floats;
+  using Scales = Floats;
+  static constexpr int kGroups = 1, kBytes = sizeof(BlockQ4_0);
 
   template <class Rows, class Sink>
   BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
@@ -155,14 +205,6 @@ struct FormatQ4_0 {
       w[j] = Nibbles<V>::low(w[j]);
     }
     sink(0, w, d);
-  }
-  BANTAM_QUANT_INLINE void dot(const Ints* w, const int8_t* x, Ints* isum) {
-    isum[0] = V::template dot<kMax, 8>(w, x);
-  }
-  template <class X>
-  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& d, const X& x, Floats acc) {
-    const Floats exact = centred_group<V, kOffset>(isum[0], x);
-    return V::fma(exact, V::mul(d, V::set1(x.d)), acc);
   }
 };
 
@@ -305,12 +347,11 @@ struct FormatQ5_K {
 };
 
 template <class V>
-struct FormatQ6_K {
+struct FormatQ6_K : HalvedGroup<V, 63, 32> {
   using Ints = typename V::Ints;
   using Floats = typename V::Floats;
   using Scales = HalfScales<V>;
-  static constexpr int kGroups = 8, kBytes = sizeof(BlockQ6_K), kSums = 2;
-  static constexpr int kMax = 63, kOffset = 32;
+  static constexpr int kGroups = 8, kBytes = sizeof(BlockQ6_K);
 
   BANTAM_QUANT_INLINE Floats signed_byte(Ints v) {
     return V::convert(V::template sra<24>(V::template sll<24>(v)));
@@ -329,8 +370,7 @@ struct FormatQ6_K {
     // The scales of two groups share four bytes.
     const Ints four = in.dword(192 + 8 * half + t / 2 * 4);
     const Ints two = t % 2 ? V::template srl<16>(four) : four;
-    sink(4 * half + t, w,
-         Scales{V::mul(d, signed_byte(two)), V::mul(d, signed_byte(V::template srl<8>(two)))});
+    sink(4 * half + t, w, Scales{d, signed_byte(two), signed_byte(V::template srl<8>(two))});
   }
 
   template <class Rows, class Sink>
@@ -344,16 +384,6 @@ struct FormatQ6_K {
       group<2>(in, half, d, top, sink);
       group<3>(in, half, d, top, sink);
     }
-  }
-  BANTAM_QUANT_INLINE void dot(const Ints* w, const int8_t* x, Ints* isum) {
-    isum[0] = V::template dot<kMax, 4>(w, x);
-    isum[1] = V::template dot<kMax, 4>(w + 4, x + 16);
-  }
-  template <class X>
-  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const X& x, Floats acc) {
-    const Floats first = centred_half<V, kOffset>(isum[0], x, 0);
-    const Floats second = centred_half<V, kOffset>(isum[1], x, 1);
-    return V::fma(s.scaled(first, second), V::set1(x.d), acc);
   }
 };
 

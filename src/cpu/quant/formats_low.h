@@ -11,44 +11,6 @@
 
 namespace bantam::cpu::quant {
 
-// A group whose integer sum has no scale of its own.
-template <class V, int kLargest, int kMiddle>
-struct PlainGroup {
-  using Ints = typename V::Ints;
-  using Floats = typename V::Floats;
-  using Scales = Floats;
-  static constexpr int kSums = 1, kMax = kLargest, kOffset = kMiddle;
-
-  BANTAM_QUANT_INLINE void dot(const Ints* w, const int8_t* x, Ints* isum) {
-    isum[0] = V::template dot<kMax, 8>(w, x);
-  }
-  template <class X>
-  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& d, const X& x, Floats acc) {
-    const Floats exact = centred_group<V, kMiddle>(isum[0], x);
-    return V::fma(exact, V::mul(d, V::set1(x.d)), acc);
-  }
-};
-
-// A scale for each half.
-template <class V, int kLargest, int kMiddle>
-struct HalvedGroup {
-  using Ints = typename V::Ints;
-  using Floats = typename V::Floats;
-  using Scales = HalfScales<V>;
-  static constexpr int kSums = 2, kMax = kLargest, kOffset = kMiddle;
-
-  BANTAM_QUANT_INLINE void dot(const Ints* w, const int8_t* x, Ints* isum) {
-    isum[0] = V::template dot<kMax, 4>(w, x);
-    isum[1] = V::template dot<kMax, 4>(w + 4, x + 16);
-  }
-  template <class X>
-  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const X& x, Floats acc) {
-    const Floats first = centred_half<V, kMiddle>(isum[0], x, 0);
-    const Floats second = centred_half<V, kMiddle>(isum[1], x, 1);
-    return V::fma(s.scaled(first, second), V::set1(x.d), acc);
-  }
-};
-
 // Nibbles with a fifth bit each.
 template <class V, class Rows>
 BANTAM_QUANT_INLINE void five_bits(const Rows& in, int q, int high, typename V::Ints* w) {
@@ -101,19 +63,16 @@ struct FormatQ5_1 {
 };
 
 template <class V>
-struct FormatQ2_K {
+struct FormatQ2_K : HalvedGroup<V, 3, 0> {
   using Ints = typename V::Ints;
   using Floats = typename V::Floats;
   struct Scales {
     HalfScales<V> d;
     Floats m[2];
   };
-  static constexpr int kGroups = 8, kBytes = sizeof(BlockQ2_K), kSums = 2;
-  static constexpr int kMax = 3, kOffset = 0;
+  static constexpr int kGroups = 8, kBytes = sizeof(BlockQ2_K);
 
-  BANTAM_QUANT_INLINE Floats times(Floats x, Ints nibble) {
-    return V::mul(x, V::convert(V::and_ints(nibble, 15)));
-  }
+  BANTAM_QUANT_INLINE Floats nibble(Ints v) { return V::convert(V::and_ints(v, 15)); }
 
   template <class Rows, class Sink>
   BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
@@ -127,9 +86,9 @@ struct FormatQ2_K {
       for (int t = 0; t < 4; ++t) {
         const Ints four = packed[2 * half + t / 2];
         const Ints two = t % 2 ? V::template srl<16>(four) : four;
-        const Scales s{
-            {times(d, two), times(d, V::template srl<8>(two))},
-            {times(dmin, V::template srl<4>(two)), times(dmin, V::template srl<12>(two))}};
+        const Scales s{{d, nibble(two), nibble(V::template srl<8>(two))},
+                       {V::mul(dmin, nibble(V::template srl<4>(two))),
+                        V::mul(dmin, nibble(V::template srl<12>(two)))}};
         for (int j = 0; j < 8; ++j) {
           w[j] = V::and_bytes(raw[j], 3);
           raw[j] = V::template srl<2>(raw[j]);
@@ -137,10 +96,6 @@ struct FormatQ2_K {
         sink(4 * half + t, w, s);
       }
     }
-  }
-  BANTAM_QUANT_INLINE void dot(const Ints* w, const int8_t* x, Ints* isum) {
-    isum[0] = V::template dot<kMax, 4>(w, x);
-    isum[1] = V::template dot<kMax, 4>(w + 4, x + 16);
   }
   template <class X>
   BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Scales& s, const X& x, Floats acc) {
@@ -190,8 +145,7 @@ struct FormatQ3_K : HalvedGroup<V, 7, 4> {
         }
         const Ints four = packed[2 * half + t / 2];
         const Ints two = t % 2 ? V::template srl<16>(four) : four;
-        sink(4 * half + t, w,
-             Scales{V::mul(d, scale(two)), V::mul(d, scale(V::template srl<8>(two)))});
+        sink(4 * half + t, w, Scales{d, scale(two), scale(V::template srl<8>(two))});
       }
     }
   }

@@ -13,11 +13,9 @@ namespace bantam::cpu::quant {
 
 // Levels that need a sign.
 template <class V>
-struct SignedGroup {
+struct TableGroup : SignedGroup<V> {
   using Ints = typename V::Ints;
   using Floats = typename V::Floats;
-  static constexpr int kSums = 1, kMax = kSignedMax, kOffset = 0;
-
   BANTAM_QUANT_INLINE void levels(const Ints* packed, Ints* w) {
     for (int j = 0; j < 4; ++j) {
       w[j] = V::lookup(kValuesIq4, Nibbles<V>::low(packed[j]));
@@ -25,18 +23,10 @@ struct SignedGroup {
     }
     V::prepare_signed(w);
   }
-  BANTAM_QUANT_INLINE void dot(const Ints* w, const int8_t* x, Ints* isum) {
-    isum[0] = V::dot_signed(w, x);
-  }
-  template <class X>
-  BANTAM_QUANT_INLINE Floats finish(const Ints* isum, const Floats& d, const X& x, Floats acc) {
-    const Floats exact = centred_group<V, V::kSignedOffset>(isum[0], x);
-    return V::fma(exact, V::mul(d, V::set1(x.d)), acc);
-  }
 };
 
 template <class V>
-struct FormatIQ4_NL : SignedGroup<V> {
+struct FormatIQ4_NL : TableGroup<V> {
   using Ints = typename V::Ints;
   using Floats = typename V::Floats;
   using Scales = Floats;
@@ -46,13 +36,13 @@ struct FormatIQ4_NL : SignedGroup<V> {
   BANTAM_QUANT_INLINE void unpack(const Rows& in, Sink&& sink) {
     Ints raw[4], w[8];
     in.template columns<16>(2, raw);
-    SignedGroup<V>::levels(raw, w);
+    TableGroup<V>::levels(raw, w);
     sink(0, w, in.half(0));
   }
 };
 
 template <class V>
-struct FormatIQ4_XS : SignedGroup<V> {
+struct FormatIQ4_XS : TableGroup<V> {
   using Ints = typename V::Ints;
   using Floats = typename V::Floats;
   using Scales = Floats;
@@ -67,7 +57,7 @@ struct FormatIQ4_XS : SignedGroup<V> {
       Ints raw[8], w[8];
       in.template columns<32>(8 + 32 * c, raw);
       for (int h = 0; h < 2; ++h) {
-        SignedGroup<V>::levels(raw + 4 * h, w);
+        TableGroup<V>::levels(raw + 4 * h, w);
         const Ints top = V::and_ints(V::template sll<4>(high), 48);
         const Ints scale = V::either(V::and_ints(low, 15), top);
         sink(2 * c + h, w, V::mul(d, V::convert(V::sub(scale, V::set1(32)))));
@@ -187,7 +177,6 @@ BANTAM_QUANT_INLINE void quartets(const QuartetGrid<kCount>& grid, const typenam
 template <class V>
 struct FormatIQ2_XXS : PlainGroup<V, 86, 43> {
   using Ints = typename V::Ints;
-  using Scales = typename PlainGroup<V, 86, 43>::Scales;
   static constexpr int kGroups = 8, kBytes = sizeof(BlockIQ2_XXS);
 
   template <class Rows, class Sink>
@@ -236,8 +225,7 @@ struct FormatIQ2_XS : HalvedGroup<V, 86, 43> {
         Ints w[8];
         octets<V>(kGridIq2Xs, index, w);
         apply_signs<V>(signs(a, b), 43, w);
-        sink(2 * c + h, w,
-             Scales{V::mul(d, odd_scale<V, 0>(scales)), V::mul(d, odd_scale<V, 4>(scales))});
+        sink(2 * c + h, w, Scales{d, odd_scale<V, 0>(scales), odd_scale<V, 4>(scales)});
         scales = V::template srl<8>(scales);
       }
       if (c == 1) scales = in.dword(70);
@@ -264,8 +252,7 @@ struct FormatIQ2_S : HalvedGroup<V, 86, 43> {
         long_indices<V, 8, 2>(low[t], high, 0x300, index);
         octets<V>(kGridIq2S, index, w);
         apply_signs<V>(signs[t], 43, w);
-        sink(4 * c + t, w,
-             Scales{V::mul(d, odd_scale<V, 0>(scales)), V::mul(d, odd_scale<V, 4>(scales))});
+        sink(4 * c + t, w, Scales{d, odd_scale<V, 0>(scales), odd_scale<V, 4>(scales)});
         high = V::template srl<8>(high);
         scales = V::template srl<8>(scales);
       }
@@ -276,7 +263,6 @@ struct FormatIQ2_S : HalvedGroup<V, 86, 43> {
 template <class V>
 struct FormatIQ3_XXS : PlainGroup<V, 124, 62> {
   using Ints = typename V::Ints;
-  using Scales = typename PlainGroup<V, 124, 62>::Scales;
   static constexpr int kGroups = 8, kBytes = sizeof(BlockIQ3_XXS);
 
   template <class Rows, class Sink>
@@ -301,7 +287,6 @@ struct FormatIQ3_XXS : PlainGroup<V, 124, 62> {
 template <class V>
 struct FormatIQ3_S : PlainGroup<V, 31, 15> {
   using Ints = typename V::Ints;
-  using Scales = typename PlainGroup<V, 31, 15>::Scales;
   static constexpr int kGroups = 8, kBytes = sizeof(BlockIQ3_S);
 
   template <class Rows, class Sink>
@@ -336,7 +321,6 @@ BANTAM_QUANT_INLINE void shift_octet(typename V::Ints minus, typename V::Ints* w
 template <class V>
 struct FormatIQ1_S : PlainGroup<V, 31, 9> {
   using Ints = typename V::Ints;
-  using Scales = typename PlainGroup<V, 31, 9>::Scales;
   static constexpr int kGroups = 8, kBytes = sizeof(BlockIQ1_S);
 
   template <class Rows, class Sink>
@@ -399,8 +383,7 @@ struct FormatIQ1_M : HalvedGroup<V, 31, 9> {
         }
         const Ints word = t / 2 ? V::template srl<16>(packed[c]) : packed[c];
         const Ints scales = t % 2 ? V::template srl<6>(word) : word;
-        sink(4 * c + t, w,
-             Scales{V::mul(d, odd_scale<V, 0>(scales, 7)), V::mul(d, odd_scale<V, 3>(scales, 7))});
+        sink(4 * c + t, w, Scales{d, odd_scale<V, 0>(scales, 7), odd_scale<V, 3>(scales, 7)});
       }
     }
   }
